@@ -1,0 +1,11 @@
+# The borrowed libraries (docs/decisions/0001-stack.md). Debian 12 packages, nothing fetched.
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(yaml-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)
+if(KITH_TESTS)
+  find_package(GTest REQUIRED)
+endif()

@@ -1,0 +1,22 @@
+// Forwarding of a request to another member, one hop, streamed both ways over the data channel.
+#pragma once
+
+#include "base/node.h"
+#include "http/exchange.h"
+
+namespace kith::cluster {
+
+class Forwarder {
+ public:
+  virtual ~Forwarder() = default;
+  // Sends the exchange's request to the member and its answer to the client. The other node sees an
+  // Exchange whose origin().forwarded_by is set; it answers itself, whatever it knows.
+  // Fails only while nothing was sent to the client and no request body byte was consumed, so that
+  // the caller may still answer: unreachable (no link), timeout (no response head), limit.
+  virtual runtime::Task<Result<void>> forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
+                                              MonoTime head_deadline) = 0;
+  // The name a member calls itself, for logs; "" when unknown.
+  virtual std::string node_name(NodeId node) = 0;
+};
+
+}  // namespace kith::cluster

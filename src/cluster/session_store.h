@@ -1,0 +1,85 @@
+// Where sessions live, as the gateway sees it: one interface, two stores (local, cluster), one
+// conformance suite. Keys are SHA-256 of the session id; the id itself never comes here.
+//
+// Calls come from any worker loop; the tasks run on, and complete on, the loop that is passed in.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/node.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "runtime/ports.h"
+
+namespace kith::cluster {
+
+using SessionKey = Id<32, struct SessionKeyTag>;
+
+struct SessionRecord {
+  Bytes body;               // opaque: identity and claims, encoded by the gateway; at most 64 KiB
+  WallTime created;
+  WallTime expires;         // absolute, immutable after create
+  WallTime last_seen;       // quantised: exact to idle timeout / 20
+};
+
+enum class SessionState : uint8_t { unknown, live, ended };  // ended: revoked or expired here
+
+struct SessionLookup {
+  SessionState state = SessionState::unknown;
+  std::shared_ptr<const SessionRecord> record;  // when live
+};
+
+enum class AckLevel : uint8_t { local, one, all };
+
+// A write that was accepted. at_level is false when the acknowledgement level was not reached before
+// the deadline: the write stands and goes on spreading, but the caller should know.
+struct SessionWrite {
+  Dot position;             // zero for the local store
+  bool at_level = true;
+};
+
+// The outcome of waiting for a position.
+struct CatchUp {
+  enum class Kind : uint8_t {
+    here,       // this node's answer is now at least as new as the position
+    elsewhere,  // not here in time; `node` is a live member that has it
+    lost,       // no reachable member has it
+  };
+  Kind kind = Kind::lost;
+  NodeId node;
+};
+
+class SessionStore {
+ public:
+  virtual ~SessionStore() = default;
+
+  // What this node knows. Never waits.
+  virtual SessionLookup get(const SessionKey& key, WallTime now) = 0;
+  // Whether everything up to the position was applied here. True for the zero position.
+  virtual bool covers(const Dot& position) = 0;
+  // Waits up to `wait` for a write in flight; then, with pull, fetches the key's state from its
+  // origin or another member that has it, until the deadline.
+  virtual runtime::Task<CatchUp> catch_up(runtime::Loop& here, SessionKey key, Dot position, Duration wait,
+                                          bool pull, MonoTime deadline) = 0;
+
+  // Fails with limit (record or store full), conflict (the key exists), unavailable (draining).
+  virtual runtime::Task<Result<SessionWrite>> create(runtime::Loop& here, SessionKey key, SessionRecord record,
+                                                     AckLevel level, MonoTime deadline) = 0;
+  // Replaces the body. not_found when the session is not live here.
+  virtual runtime::Task<Result<SessionWrite>> update(runtime::Loop& here, SessionKey key, Bytes body,
+                                                     AckLevel level, MonoTime deadline) = 0;
+  // Terminal: the key never becomes live again, in whatever order writes arrive. Also for keys that
+  // are not known here (yet), until `expires_hint`.
+  virtual runtime::Task<Result<SessionWrite>> revoke(runtime::Loop& here, SessionKey key, WallTime expires_hint,
+                                                     AckLevel level, MonoTime deadline) = 0;
+  // Notes activity; cheap, returns at once, replicated only when it moved by a quantum.
+  virtual void touch(const SessionKey& key, WallTime now) = 0;
+
+  virtual size_t size() const = 0;
+};
+
+// Bounded by count; the least recently used session is dropped when full.
+std::unique_ptr<SessionStore> make_local_session_store(size_t capacity, Duration idle_timeout);
+
+}  // namespace kith::cluster

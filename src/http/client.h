@@ -1,0 +1,57 @@
+// HTTP/1.1 client for upstreams and identity providers: pooled connections per (scheme, host, port,
+// TLS context), one client per loop.
+#pragma once
+
+#include <memory>
+
+#include "crypto/tls.h"
+#include "http/exchange.h"
+
+namespace kith::http {
+
+struct ClientOptions {
+  size_t max_idle_per_host = 64;          // kept-alive connections; LIFO, so the surplus ages out
+  Duration idle_timeout = 50s;            // below the 60 s most servers use
+  Duration connect_timeout = 5s;
+  size_t max_response_head_bytes = 32 << 10;
+};
+
+struct ClientRequest {
+  Url url;
+  RequestHead head;                        // target, Host and framing are taken from url / content_length / chunked
+  std::string host_header;                 // empty: url.authority()
+  BodyReader* body = nullptr;              // read when head.has_body(); outlives the call to send()
+  std::shared_ptr<const crypto::TlsContext> tls;  // for https; null = system authorities
+  Duration head_timeout = 30s;             // until the response head has come
+};
+
+class ClientResponse {
+ public:
+  virtual ~ClientResponse() = default;
+  virtual const ResponseHead& head() const = 0;
+  virtual BodyReader& body() = 0;
+  // After 101: the raw connection.
+  virtual std::unique_ptr<runtime::Stream> take_upgraded() = 0;
+  // Ends the connection under it now. On its loop.
+  virtual void abort() = 0;
+};
+
+class Client {
+ public:
+  virtual ~Client() = default;
+  // Failures: unreachable, refused, timeout, reset, protocol; side upstream. A request on a pooled
+  // connection that dies before any response byte is retried once on a fresh one, when its method is
+  // idempotent (RFC 9110 section 9.2.2) and no body byte was sent.
+  virtual runtime::Task<Result<std::unique_ptr<ClientResponse>>> send(ClientRequest request) = 0;
+
+  // A small whole exchange; limit when the body exceeds max_bytes.
+  struct Whole {
+    ResponseHead head;
+    std::string body;
+  };
+  runtime::Task<Result<Whole>> fetch(ClientRequest request, std::string body, size_t max_bytes = 1 << 20);
+};
+
+std::unique_ptr<Client> make_client(runtime::Ports& ports, ClientOptions options);
+
+}  // namespace kith::http

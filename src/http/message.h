@@ -1,0 +1,110 @@
+// HTTP message heads as values (RFC 9110, RFC 9112), parsed once, strictly, and re-serialised from
+// these fields whenever they are sent on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/net.h"
+#include "base/result.h"
+
+namespace kith::http {
+
+struct Header {
+  std::string name;   // as received; compared without regard to case
+  std::string value;  // no leading or trailing blanks, no control characters
+};
+
+class Headers {
+ public:
+  void add(std::string name, std::string value) { list_.push_back({std::move(name), std::move(value)}); }
+  void set(std::string_view name, std::string value);  // replaces all of that name
+  void remove(std::string_view name);
+  // Removes all whose folded name (lower case, '_' = '-') equals that of name: the rule against spoofing.
+  void remove_folded(std::string_view name);
+  const std::string* find(std::string_view name) const;  // the first, or null
+  std::string_view get(std::string_view name) const;     // the first, or ""
+  size_t count(std::string_view name) const;
+  // Whether a comma-separated list header contains the token (RFC 9110 section 5.6.1), any case.
+  bool has_token(std::string_view name, std::string_view token) const;
+
+  bool empty() const { return list_.empty(); }
+  size_t size() const { return list_.size(); }
+  auto begin() const { return list_.begin(); }
+  auto end() const { return list_.end(); }
+  auto begin() { return list_.begin(); }
+  auto end() { return list_.end(); }
+
+ private:
+  std::vector<Header> list_;
+};
+
+// The request target after strict parsing (RFC 9112 section 3.2, origin-form; '*' and CONNECT are
+// refused). The path is canonical: one percent-decoding pass was done to check it, dot segments,
+// encoded slashes, backslashes, NUL and ';' are refused, and unreserved characters stand decoded;
+// what policy judged is what is sent upstream.
+struct Target {
+  std::string path = "/";            // canonical, still percent-encoded where needed
+  std::string query;                 // without '?', as received (validated characters)
+  bool has_query = false;
+  std::string text() const { return has_query ? path + "?" + query : path; }
+};
+Result<Target> parse_target(std::string_view text);
+
+struct RequestHead {
+  std::string method = "GET";
+  Target target;
+  int minor_version = 1;             // HTTP/1.x
+  Headers headers;                   // as received, without the framing ones handled by the codec
+  std::string host;                  // from Host (or absolute-form): name in lower case, maybe ":port"
+  bool keep_alive = true;
+  bool expects_continue = false;
+  std::string upgrade;               // protocol name in lower case when an upgrade is asked, e.g. "websocket"
+  std::optional<uint64_t> content_length;  // none and not chunked: no body
+  bool chunked = false;
+  bool has_body() const { return chunked || (content_length && *content_length > 0); }
+};
+
+struct ResponseHead {
+  int status = 200;
+  std::string reason;                // empty: the standard phrase
+  Headers headers;
+  int minor_version = 1;
+  bool keep_alive = true;
+  std::optional<uint64_t> content_length;  // none and not chunked: until close (client side), or chunked (server side)
+  bool chunked = false;
+};
+
+std::string_view standard_reason(int status);
+
+// Cookies of a request: the value of the one named cookie. Duplicates of the name: nullopt with
+// duplicate = true, since we cannot know which one is ours.
+struct CookieLookup {
+  std::optional<std::string> value;
+  bool duplicate = false;
+};
+CookieLookup find_cookie(const Headers& headers, std::string_view name);
+// The Cookie header(s) without the named cookies; removes the header when nothing is left.
+void strip_cookies(Headers& headers, const std::vector<std::string>& names);
+
+// application/x-www-form-urlencoded and query strings: strict decoding; a duplicate name is an error
+// (parameter pollution).
+Result<std::vector<std::pair<std::string, std::string>>> parse_form(std::string_view text, size_t max_pairs = 100);
+std::string encode_component(std::string_view text);  // all but unreserved characters as %XX
+Result<std::string> decode_component(std::string_view text, bool plus_is_space = false);
+
+// scheme://host[:port]/path?query, no user info, no fragment.
+struct Url {
+  std::string scheme;   // "http" or "https"
+  std::string host;     // lower case; IPv6 without brackets
+  uint16_t port = 0;    // always filled in
+  Target target;
+  std::string authority() const;  // host, with the port when it is not the scheme's own, IPv6 in brackets
+  std::string origin() const { return scheme + "://" + authority(); }
+  std::string text() const { return origin() + target.text(); }
+};
+Result<Url> parse_url(std::string_view text);
+
+}  // namespace kith::http
