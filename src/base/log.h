@@ -27,8 +27,8 @@ struct Field {
   Field(std::string_view k, const char* v) : key(k), value(v) {}
   Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false"), quoted(false) {}
   template <class Number>
-    requires(std::integral<Number> || std::floating_point<Number>)
-  Field(std::string_view k, Number v) : key(k), value(std::to_string(v)), quoted(false) {}
+  requires(std::integral<Number> || std::floating_point<Number>) Field(std::string_view k, Number v)
+      : key(k), value(std::to_string(v)), quoted(false) {}
 };
 
 // Where lines go: platform/ has the real one, tests collect. Called from any thread.

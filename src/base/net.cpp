@@ -87,7 +87,9 @@ Multiaddr Multiaddr::from(const Endpoint& endpoint) {
 
 Result<Multiaddr> Multiaddr::parse(std::string_view text) {
   auto bad = [&](std::string why) {
-    return Error(Code::invalid, "'" + printable(text, 80) + "': " + why + " (expected /ip4/ADDRESS/tcp/PORT, also ip6, dns, dns4, dns6)",
+    return Error(Code::invalid,
+                 "'" + printable(text, 80) + "': " + why +
+                     " (expected /ip4/ADDRESS/tcp/PORT, also ip6, dns, dns4, dns6)",
                  Side::config);
   };
   if (!text.starts_with('/')) return bad("a multiaddr starts with '/'");
@@ -118,7 +120,10 @@ Result<Multiaddr> Multiaddr::parse(std::string_view text) {
       return bad("'" + printable(parts[1], 60) + "' is not an " + std::string(parts[0]) + " address");
     out.host = address->text();
   }
-  if (parts.size() < 4 || parts[2] != "tcp") return bad(parts.size() > 2 && parts[2] != "tcp" ? "transport '" + printable(parts[2], 20) + "' is not supported" : "/tcp/PORT is missing");
+  if (parts.size() < 4 || parts[2] != "tcp")
+    return bad(parts.size() > 2 && parts[2] != "tcp"
+                   ? "transport '" + printable(parts[2], 20) + "' is not supported"
+                   : "/tcp/PORT is missing");
   auto port = parse_u64(parts[3]);
   if (!port || *port > 65535 || (parts[3].size() > 1 && parts[3][0] == '0'))
     return bad("'" + printable(parts[3], 20) + "' is not a port (0 to 65535)");

@@ -17,10 +17,10 @@ class [[nodiscard]] Result {
   using value_type = T;
 
   template <class U = T>
-    requires std::is_constructible_v<T, U&&> &&
-             (!std::is_same_v<std::remove_cvref_t<U>, Error>) &&
-             (!std::is_same_v<std::remove_cvref_t<U>, Result>)
-  Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+  requires std::is_constructible_v<T, U&&> &&
+      (!std::is_same_v<std::remove_cvref_t<U>, Error>)&&(!std::is_same_v<std::remove_cvref_t<U>, Result>)
+          Result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
@@ -95,19 +95,18 @@ class [[nodiscard]] Result<void> {
 // KITH_TRY(declaration, expression): binds the value or returns the error; KITH_CO_TRY the same
 // inside a coroutine; KITH_TRY_VOID / KITH_CO_TRY_VOID for Result<void>.
 //   KITH_TRY(auto port, parse_port(text));
-#define KITH_TRY_(tmp, ret, decl, ...)               \
-  auto tmp = (__VA_ARGS__);                          \
+#define KITH_TRY_(tmp, ret, decl, ...)                 \
+  auto tmp = (__VA_ARGS__);                            \
   if (!tmp) ret ::kith::Error(std::move(tmp).error()); \
   decl = std::move(tmp).value()
 #define KITH_TRY(decl, ...) KITH_TRY_(KITH_CONCAT(kith_try_, __LINE__), return, decl, __VA_ARGS__)
-#define KITH_CO_TRY(decl, ...) \
-  KITH_TRY_(KITH_CONCAT(kith_try_, __LINE__), co_return, decl, __VA_ARGS__)
-#define KITH_TRY_VOID(...)                                                         \
-  do {                                                                             \
+#define KITH_CO_TRY(decl, ...) KITH_TRY_(KITH_CONCAT(kith_try_, __LINE__), co_return, decl, __VA_ARGS__)
+#define KITH_TRY_VOID(...)                                                               \
+  do {                                                                                   \
     if (auto kith_try_ = (__VA_ARGS__); !kith_try_) return std::move(kith_try_).error(); \
   } while (false)
-#define KITH_CO_TRY_VOID(...)                                                         \
-  do {                                                                                \
-    auto kith_try_ = (__VA_ARGS__);                                                   \
-    if (!kith_try_) co_return ::kith::Error(std::move(kith_try_).error());            \
+#define KITH_CO_TRY_VOID(...)                                              \
+  do {                                                                     \
+    auto kith_try_ = (__VA_ARGS__);                                        \
+    if (!kith_try_) co_return ::kith::Error(std::move(kith_try_).error()); \
   } while (false)

@@ -114,7 +114,8 @@ class Resolver {
   virtual ~Resolver() = default;
   // Addresses of a host name in preference order, at least one; an IP literal resolves to itself.
   // Failures: unreachable (no such name, no answer), timeout.
-  virtual Task<Result<std::vector<IpAddress>>> resolve(std::string host, Family family, MonoTime deadline) = 0;
+  virtual Task<Result<std::vector<IpAddress>>> resolve(std::string host, Family family,
+                                                       MonoTime deadline) = 0;
 };
 
 // Small files only (keys, certificates, configuration); these calls block and are for start-up,

@@ -12,9 +12,9 @@ constexpr bool kReuse = false;  // the sanitizers should see every frame's birth
 constexpr bool kReuse = true;
 #endif
 
-constexpr size_t kStep = 64;          // size classes of 64 bytes
-constexpr size_t kClasses = 32;       // up to 2 KiB; larger frames go to the heap
-constexpr size_t kKeptPerClass = 256; // at most 8.4 MiB a thread when all classes are full
+constexpr size_t kStep = 64;           // size classes of 64 bytes
+constexpr size_t kClasses = 32;        // up to 2 KiB; larger frames go to the heap
+constexpr size_t kKeptPerClass = 256;  // at most 8.4 MiB a thread when all classes are full
 
 struct FreeFrame {
   FreeFrame* next;

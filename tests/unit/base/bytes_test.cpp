@@ -7,7 +7,8 @@ namespace {
 
 TEST(Base64Url, EncodesTheVectorsOfRfc4648AndBack) {
   const std::pair<const char*, const char*> kVectors[] = {
-      {"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
+      {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
+      {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
   for (auto [plain, text] : kVectors) {
     EXPECT_EQ(base64url(as_bytes(plain)), text);
     EXPECT_EQ(unbase64url(text), to_bytes(plain));

@@ -19,7 +19,8 @@ TEST(Codec, ReadsBackWhatItWrote) {
   EXPECT_EQ(reader.u16(), 0x1234);
   EXPECT_EQ(reader.u32(), 0xdeadbeefu);
   EXPECT_EQ(reader.u64(), UINT64_MAX);
-  for (uint64_t value : {0ull, 1ull, 127ull, 128ull, 300ull, 1ull << 63, ~0ull}) EXPECT_EQ(reader.varint(), value);
+  for (uint64_t value : {0ull, 1ull, 127ull, 128ull, 300ull, 1ull << 63, ~0ull})
+    EXPECT_EQ(reader.varint(), value);
   EXPECT_EQ(reader.string(10), "kith");
   EXPECT_TRUE(reader.done());
 }

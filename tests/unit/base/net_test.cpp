@@ -20,9 +20,11 @@ TEST(Multiaddr, PrintsInOneForm) {
 }
 
 TEST(Multiaddr, RefusesWhatTheReferenceParserRefuses) {
-  for (const char* text : {"", "/", "ip4/10.0.0.1/tcp/1", "/ip4/300.1.1.1/tcp/1", "/ip4/10.0.0.1/tcp/65536", "/ip4/10.0.0.1/tcp/09450",
-                           "/ip4/10.0.0.1", "/ip4/10.0.0.1/udp/1", "/ip6/10.0.0.1/tcp/1", "/ip4/::1/tcp/1", "/dns/-a/tcp/1",
-                           "/dns/a b/tcp/1", "/unix/%2ftmp", "/ip4/10.0.0.1/tcp/1/tls", "/ip4//tcp/1", "/ip6/fe80::1%25eth0/tcp/1"})
+  for (const char* text :
+       {"", "/", "ip4/10.0.0.1/tcp/1", "/ip4/300.1.1.1/tcp/1", "/ip4/10.0.0.1/tcp/65536",
+        "/ip4/10.0.0.1/tcp/09450", "/ip4/10.0.0.1", "/ip4/10.0.0.1/udp/1", "/ip6/10.0.0.1/tcp/1",
+        "/ip4/::1/tcp/1", "/dns/-a/tcp/1", "/dns/a b/tcp/1", "/unix/%2ftmp", "/ip4/10.0.0.1/tcp/1/tls",
+        "/ip4//tcp/1", "/ip6/fe80::1%25eth0/tcp/1"})
     EXPECT_FALSE(Multiaddr::parse(text)) << text;
 }
 

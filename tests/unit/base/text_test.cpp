@@ -10,7 +10,8 @@ TEST(Duration, ReadsTheDocumentedForms) {
   EXPECT_EQ(*parse_duration("1.5h"), 90min);
   EXPECT_EQ(*parse_duration("2h45m"), 165min);
   EXPECT_EQ(*parse_duration("0"), 0s);
-  for (const char* text : {"", "5", "-1s", "1d", "s", "1.2.3s", ".s", "1 s", "99999999999h"}) EXPECT_FALSE(parse_duration(text)) << text;
+  for (const char* text : {"", "5", "-1s", "1d", "s", "1.2.3s", ".s", "1 s", "99999999999h"})
+    EXPECT_FALSE(parse_duration(text)) << text;
 }
 
 TEST(Nearest, FindsTheSlipOfThePenAndNothingFar) {
@@ -27,7 +28,8 @@ TEST(Printable, MakesForeignTextSafeForOneLogLine) {
 
 TEST(ParseU64, TakesDigitsAloneAndStopsAtTheEdge) {
   EXPECT_EQ(parse_u64("18446744073709551615"), UINT64_MAX);
-  for (const char* text : {"", "+1", "-1", " 1", "1 ", "18446744073709551616", "0x1"}) EXPECT_FALSE(parse_u64(text)) << text;
+  for (const char* text : {"", "+1", "-1", " 1", "1 ", "18446744073709551616", "0x1"})
+    EXPECT_FALSE(parse_u64(text)) << text;
 }
 
 TEST(Rfc3339, FormatsAKnownMoment) {

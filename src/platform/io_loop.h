@@ -1,0 +1,46 @@
+// IoLoop: a runtime::Loop on one thread over Asio's epoll reactor, with the network and the resolver
+// that belong to it.
+#pragma once
+
+#include <memory>
+
+#include "platform/pool.h"
+#include "runtime/ports.h"
+
+namespace kith::platform {
+
+// Addresses this process listens on through shared listeners, so that the first one can tell whether
+// another process has the port. Shared by the loops of a process; thread-safe.
+class SharedPorts;
+std::shared_ptr<SharedPorts> make_shared_ports();
+
+class IoLoop final : public runtime::Loop {
+ public:
+  // The pool runs name look-ups; it outlives the loop.
+  IoLoop(ThreadPool& pool, std::shared_ptr<SharedPorts> shared_ports);
+  ~IoLoop() override;
+
+  // Runs on the calling thread until stop(). Called once.
+  void run();
+  // From any thread; what is still posted is dropped.
+  void stop();
+
+  MonoTime now() const override;
+  WallTime wall_now() const override;
+  void post(std::function<void()> fn) override;
+  runtime::Timer call_at(MonoTime when, std::function<void()> fn) override;
+  bool on_this_thread() const override;
+
+  runtime::Network& network();
+  runtime::Resolver& resolver();
+
+  // Calls fn(signal number) on this loop for each of the signals, until the loop goes.
+  void on_signal(std::initializer_list<int> signals, std::function<void(int)> fn);
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kith::platform

@@ -1,0 +1,83 @@
+// Names through the system's resolver (nsswitch, /etc/hosts), on a pool thread because it blocks.
+#include <netdb.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "platform/io_loop_impl.h"
+#include "runtime/sync.h"
+
+namespace kith::platform {
+namespace {
+
+using Addresses = std::vector<IpAddress>;
+
+Result<Addresses> look_up(const std::string& host, runtime::Family family) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_family = family == runtime::Family::v4   ? AF_INET
+                    : family == runtime::Family::v6 ? AF_INET6
+                                                    : AF_UNSPEC;
+  addrinfo* found = nullptr;
+  int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (error != 0) return Error(Code::unreachable, "looking up " + host + ": " + ::gai_strerror(error));
+  Addresses out;
+  for (addrinfo* it = found; it != nullptr; it = it->ai_next) {
+    IpAddress address;
+    if (it->ai_family == AF_INET) {
+      sockaddr_in in{};
+      std::memcpy(&in, it->ai_addr, sizeof in);
+      uint8_t b[4];
+      std::memcpy(b, &in.sin_addr, 4);
+      address = IpAddress::v4(b[0], b[1], b[2], b[3]);
+    } else if (it->ai_family == AF_INET6) {
+      sockaddr_in6 in{};
+      std::memcpy(&in, it->ai_addr, sizeof in);
+      std::memcpy(address.bytes.data(), &in.sin6_addr, 16);
+    } else {
+      continue;
+    }
+    if (std::find(out.begin(), out.end(), address) == out.end()) out.push_back(address);
+  }
+  ::freeaddrinfo(found);
+  if (out.empty()) return Error(Code::unreachable, "looking up " + host + ": no address");
+  return out;
+}
+
+class PoolResolver final : public runtime::Resolver {
+ public:
+  explicit PoolResolver(IoLoop::Impl& loop) : loop_(loop) {}
+
+  runtime::Task<Result<Addresses>> resolve(std::string host, runtime::Family family,
+                                           MonoTime deadline) override {
+    if (auto literal = IpAddress::parse(host)) co_return Addresses{*literal};
+    // The look-up cannot be interrupted: at the deadline its answer is left to come too late.
+    struct Pending {
+      runtime::OneShot<bool> signal;
+      std::optional<Result<Addresses>> answer;
+    };
+    auto pending = std::make_shared<Pending>();
+    auto work = [pending, host, family] { pending->answer.emplace(look_up(host, family)); };
+    if (!loop_.pool.submit(work, loop_.self, [pending] { pending->signal.set(true); }))
+      co_return Error(Code::limit, "looking up " + host + ": too many look-ups are waiting");
+    runtime::Timer timer;
+    if (deadline != kNever) {
+      Pending* late = pending.get();
+      timer = loop_.self.call_at(deadline, [late] { late->signal.set(false); });
+    }
+    bool answered = co_await pending->signal.wait();
+    if (!answered) co_return Error(Code::timeout, "looking up " + host + ": no answer in time");
+    co_return std::move(*pending->answer);
+  }
+
+ private:
+  IoLoop::Impl& loop_;
+};
+
+}  // namespace
+
+std::unique_ptr<runtime::Resolver> make_resolver(IoLoop::Impl& loop) {
+  return std::make_unique<PoolResolver>(loop);
+}
+
+}  // namespace kith::platform

@@ -1,0 +1,47 @@
+#include "platform/runtime.h"
+
+namespace kith::platform {
+namespace {
+constexpr size_t kPoolThreads = 2;  // password hashing is the heaviest guest; it must not take all cores
+constexpr size_t kPoolQueue = 256;  // above, the caller is told "busy"
+}  // namespace
+
+Runtime::Runtime(size_t workers) : pool_(kPoolThreads, kPoolQueue), shared_ports_(make_shared_ports()) {
+  control_ = std::make_unique<IoLoop>(pool_, shared_ports_);
+  control_ports_ = ports_of(*control_);
+  for (size_t i = 0; i < workers; ++i) {
+    workers_.push_back(std::make_unique<IoLoop>(pool_, shared_ports_));
+    worker_ports_.push_back(ports_of(*workers_.back()));
+  }
+}
+
+Runtime::~Runtime() {
+  stop();
+  join();
+}
+
+std::unique_ptr<runtime::Ports> Runtime::ports_of(IoLoop& loop) {
+  return std::unique_ptr<runtime::Ports>(
+      new runtime::Ports{loop, loop.network(), loop.resolver(), entropy_, files_, pool_});
+}
+
+void Runtime::start() {
+  for (auto& worker : workers_) {
+    IoLoop* loop = worker.get();
+    threads_.emplace_back([loop] { loop->run(); });
+  }
+}
+
+void Runtime::stop() {
+  control_->stop();
+  for (auto& worker : workers_) worker->stop();
+}
+
+void Runtime::join() {
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+  threads_.clear();
+}
+
+}  // namespace kith::platform
