@@ -1,0 +1,253 @@
+// The membership core: who is in the cluster, and who is not any more. Pure: time, bytes and links are
+// handed in, messages, dials and events are taken out; it never blocks and holds no thread or socket.
+//
+// Problem: detect a crash in milliseconds and a hang in 1.5 s without ever accusing a healthy node.
+// Idea (up to 32 nodes, everyone observes everyone): each node watches its own link to every other and
+// tells all what it sees, as a vote about (node, incarnation): ok, silent, refused, or nothing. Each
+// node counts the votes of the observers it is in contact with, itself included:
+//   - out of the view: more than half say silent or refused; or two say refused (one, if it is alone)
+//     and none says ok;
+//   - into the view: one says ok, and the above does not hold.
+// The same votes give the same view everywhere, in whatever order they come. A node that finds that it
+// was itself stalled withdraws its votes until it has looked again (Lifeguard, arXiv:1707.00788).
+// Source: design/protocol.md section 3; the votes of many observers: Rapid (USENIX ATC 2018).
+//
+// The driver's part of the contract:
+//   - one link per pair of nodes. Duplicates are resolved by keeping the one that the smaller NodeId
+//     dialled; the core hears link_up for the link that stays (again, if it replaces another: no
+//     link_down between), and link_down when none is left;
+//   - each Dial is answered by exactly one dial_result, within Config::dial_timeout; on success after
+//     the link_up;
+//   - messages of a link arrive in order and whole; poll_* are drained after each call, transmits
+//     first; handle_timeout is called when poll_timeout() has come.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "membership/messages.h"
+#include "membership/peer.h"
+#include "membership/record.h"
+
+namespace kith::membership {
+
+struct Config {
+  Duration heartbeat = 250ms;  // interval of PING on each link; shorter finds hangs sooner and costs traffic
+  // A link without a sign of life for max(silence, srtt + 4 var) is Unreachable: routing avoids it.
+  Duration silence = 750ms;
+  // ... and after this long the node says so to the others, who may then declare it down. A pause of
+  // hang - heartbeat - (round trip) kills nobody: 1 s with these values.
+  Duration hang = 1400ms;
+  Duration dial_timeout = 1s;     // what the driver allows for connect and handshake together
+  Duration redial_min = 100ms;    // backoff of dials: see Backoff in peer.h
+  Duration seed_redial_max = 5s;  // seeds are dialled for ever
+  Duration departed_redial_max = 60s;
+  Duration departed_memory = std::chrono::hours(72);  // how long a node that is down is redialled
+  size_t max_members = 32;                            // with ourselves; more are turned away
+  size_t max_departed = 256;                          // bound of what is remembered of nodes not in the view
+  size_t max_seeds = 256;
+};
+
+enum class DialOutcome : uint8_t {
+  connected,    // a link with `peer` is up (maybe not the node that was expected)
+  duplicate,    // a link with `peer` was there already
+  self,         // we answered ourselves
+  refused,      // nobody listens there
+  unreachable,  // no route, or the name does not resolve
+  timeout,
+  rejected,  // somebody answered and the handshake failed
+};
+enum class LinkEnd : uint8_t { closed /* FIN, RST, protocol error */, goodbye /* the peer said so */ };
+
+struct Transmit {
+  NodeId to;
+  uint8_t type = 0;
+  Bytes payload;
+};
+struct Dial {
+  Multiaddr address;
+  std::optional<NodeId> expected;  // nullopt for a seed
+};
+
+// Events, in the order in which they became true.
+struct MemberUp {
+  NodeRecord record;  // followed by Unreachable when we have no link yet
+};
+struct MemberChanged {
+  NodeRecord record;  // the same life, a new word
+};
+enum class DownReason : uint8_t { crashed, hung, left, replaced };
+std::string_view to_string(DownReason reason);
+struct MemberDown {
+  NodeId node;
+  Replica replica;
+  DownReason why = DownReason::crashed;
+};
+// The driver closes this link; link_down need not be told.
+struct DropLink {
+  NodeId node;
+};
+// Our own way to a member; the member itself may be well.
+struct Unreachable {
+  NodeId node;
+};
+struct Reachable {
+  NodeId node;
+};
+// A later life of our own key is about: the clock stepped back between boots, or the key is in use
+// twice. This life cannot stay; a new one needs an incarnation above the given one.
+struct Outdated {
+  uint64_t incarnation = 0;
+};
+// The cluster is full (Config::max_members); the node was not taken in.
+struct TurnedAway {
+  NodeRecord record;
+};
+using Event =
+    std::variant<MemberUp, MemberChanged, MemberDown, DropLink, Unreachable, Reachable, Outdated, TurnedAway>;
+
+// One row of members().
+struct Member {
+  NodeRecord record;
+  enum class Link : uint8_t { alive, suspect /* silent, not yet accused */, unreachable };
+  Link link = Link::alive;
+  Duration rtt{0};  // smoothed; 0 while unknown
+  MonoTime since;   // member since
+  bool self = false;
+};
+
+struct Counters {
+  uint64_t pings_sent = 0;
+  uint64_t votes_sent = 0;
+  uint64_t digests_sent = 0;
+  uint64_t records_accepted = 0;  // that raised what we knew
+  uint64_t records_refused = 0;   // malformed, or not signed by their subject
+  uint64_t messages_refused = 0;  // malformed
+  uint64_t messages_unknown = 0;  // of a type of a later version; skipped
+  uint64_t dials = 0;
+  uint64_t stalls = 0;  // of our own; each withdraws our votes
+  uint64_t members_up = 0;
+  uint64_t members_down = 0;
+  uint64_t turned_away = 0;
+};
+
+class Core {
+ public:
+  // self.key must be key's; id, sequence and state are set here (the state is joining). seed feeds
+  // jitter only.
+  Core(Config config, crypto::SigningKey key, NodeRecord self, uint64_t seed, MonoTime now);
+
+  // Static seeds and discovery: addresses to dial for ever. Our own address is left out.
+  void add_seed(Multiaddr address);
+
+  // record: the peer's signed record from the handshake, whose key the handshake has proven.
+  void link_up(NodeId peer, ByteView record, MonoTime now);
+  void link_down(NodeId peer, LinkEnd how, MonoTime now);
+  void dial_result(const Multiaddr& address, DialOutcome outcome, MonoTime now,
+                   std::optional<NodeId> peer = std::nullopt);
+  // An error (protocol, side peer) means: count it, log it, close the link and tell link_down.
+  Result<void> handle_message(NodeId from, uint8_t type, ByteView payload, MonoTime now);
+  // Bytes from the peer on another channel are a sign of life, too.
+  void heard(NodeId peer, MonoTime now);
+  void handle_timeout(MonoTime now);
+  MonoTime poll_timeout() const;
+
+  // Raises our own record and sends it to all. State::left is final: what is pending goes out, then the
+  // driver closes the links; the core dials and judges no more.
+  void set_state(State state, MonoTime now);
+
+  std::optional<Transmit> poll_transmit();
+  std::optional<Dial> poll_dial();
+  std::optional<Event> poll_event();
+
+  const NodeRecord& self() const { return self_; }
+  const Bytes& self_record() const { return self_bytes_; }  // signed, for handshakes
+  std::vector<Member> members(MonoTime now) const;          // the view, ourselves first
+  const NodeRecord* member(const NodeId& node) const;       // null when not in the view
+  size_t live_members() const { return in_view_ + 1; }      // the size of the view, with ourselves
+  uint64_t view_hash() const { return view_hash_; }         // equal views, equal hashes
+  uint8_t health() const { return health_; }                // 0 well; grows with our own recent stalls
+  size_t remembered() const { return peers_.size(); }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Seed {
+    Multiaddr address;
+    Backoff dial;
+    std::optional<NodeId> occupant;  // who answered there last
+  };
+  struct Tally {
+    size_t observers = 0, ok = 0, silent = 0, refused = 0;
+  };
+  enum class Source : uint8_t { link, gossip };
+
+  // core.cpp: time, links, messages
+  void note_time(MonoTime now);
+  void note_life(Peer& peer, MonoTime now);
+  void lose_link(Peer& peer);
+  void drop_link(Peer& peer);
+  void beat(MonoTime now);
+  void answer_digest(Peer& peer, const DigestMessage& digest);
+  void compare_views(Peer& peer, uint64_t their_hash);
+  Duration silence_of(const Peer& peer) const;
+  bool in_contact(const Peer& peer) const;
+
+  // view.cpp: records, votes, decisions
+  Peer* learn(const NodeRecord& record, ByteView bytes, Source source);
+  bool learn_bytes(ByteView bytes, const NodeId& from);
+  void hear_of_ourselves(const NodeRecord& record);
+  bool make_room();
+  void flood(const NodeId& subject, ByteView bytes, const NodeId& except);
+  void judge(Peer& peer);  // our own vote on it
+  void judge_all();
+  void decide(Peer& peer);  // its place in the view
+  void decide_all();
+  Tally tally(const Peer& subject) const;
+  void enter(Peer& peer);
+  void leave(Peer& peer, DownReason why);
+  void show_link(Peer& peer);  // Reachable, Unreachable
+  void hash_view();
+  void send_table(Peer& peer);  // digest and all our votes
+  void forget_departed();
+
+  // dialling.cpp
+  void schedule_dials();
+  bool wants_dial(const Peer& peer) const;
+  bool wants_dial(const Seed& seed) const;
+  bool address_is_busy(const Multiaddr& address) const;
+  void start_dial(Backoff& dial, const Multiaddr& address, std::optional<NodeId> expected);
+  MonoTime next_dial() const;
+
+  void send(const NodeId& to, MessageType type, Bytes payload);
+
+  Config config_;
+  crypto::SigningKey key_;
+  NodeRecord self_;
+  Bytes self_bytes_;
+  std::mt19937_64 random_;
+  MonoTime now_;  // of the call that is being served
+  MonoTime next_beat_;
+  MonoTime started_;
+  uint8_t health_ = 0;
+  std::map<NodeId, Peer> peers_;  // ordered, so that the same inputs give the same outputs
+  std::vector<Seed> seeds_;
+  size_t in_view_ = 0;
+  uint64_t view_hash_ = 0;
+  std::set<NodeId> undecided_;  // whose votes changed in this call
+  bool contacts_changed_ = false;
+  std::map<NodeId, Vote> votes_to_send_;
+  std::deque<Transmit> transmits_;
+  std::deque<Dial> dials_;
+  std::deque<Event> events_;
+  Counters counters_;
+};
+
+}  // namespace kith::membership
