@@ -1,0 +1,304 @@
+// The core of replication: every node keeps a log of its own writes, and every node gets every log.
+//
+// Problem: state must be on all nodes within milliseconds, survive any node, and become equal again
+// after cuts, restarts and slow links, with exact knowledge of who has what.
+// Idea: one log per origin. A write is (origin, number), so gaps, acknowledgements and "have you seen
+// my write" are plain arithmetic on numbers; merging is a property of the values alone (store/).
+//   fan-out     each node sends its own log to each peer, in order, from a cursor per peer
+//   vectors     peers tell one another what they have; an acknowledgement is one entry of a vector
+//   ranges      what a peer has and we lack is asked for by number, also of a log whose node is dead
+//   snapshots   when the numbers have left the ring: the whole state, then the donor's vector is ours
+//   debts       state that came outside a log (a pull, a broken-off snapshot) and that no log brings
+//               any more is written to our own log, so that nothing exists on one node only
+// Nothing here depends on clocks. Design: docs/concepts/replication.md, bytes: docs/formats/replication.md.
+//
+// A sans-IO state machine on one thread: handle_* and commands are input; poll_event, poll_transmit
+// and poll_timeout are output. After each input: drain poll_event and apply the events to the store,
+// then poll_transmit for each peer whose link has room, then arm a timer for poll_timeout.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "base/node.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "replication/coverage.h"
+#include "replication/op.h"
+#include "replication/ring.h"
+
+namespace kith::replication {
+
+// control: vectors, requests, pulled states. session: live ops. repair: ranges and snapshots.
+// Messages of one priority to one peer must arrive in the order in which they were polled, or not at
+// all; when one may be lost, say so by peer_down and peer_up.
+enum class Priority : uint8_t { control, session, repair };
+
+struct Transmit {
+  NodeId to;
+  Priority priority = Priority::control;
+  uint8_t type = 0;
+  Bytes payload;  // at most kMaxMessage
+};
+
+struct StateEntry {
+  StoreId store = StoreId::session;
+  Key key;
+  Bytes state;  // at most kMaxPayload
+};
+
+// Where a snapshot stands. A fresh one starts at the beginning; entries come in ascending order.
+struct SnapshotCursor {
+  StoreId store = StoreId{0};
+  Key after;
+  bool begun = false;
+  bool operator==(const SnapshotCursor&) const = default;
+};
+
+// The stores, as replication reads them.
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Appends entries after the cursor while they fit in max_bytes (of keys and states; at least one if
+  // there is any) and moves the cursor to the last of them. False when nothing is left after it.
+  // An entry that was there when the snapshot began and still is must come; changes meanwhile may.
+  virtual bool next(SnapshotCursor& cursor, size_t max_bytes, std::vector<StateEntry>& out) = 0;
+  // The state of one key; nullopt when nothing is known of it.
+  virtual std::optional<Bytes> state_of(StoreId store, const Key& key) = 0;
+};
+
+struct Apply {  // merge this op; it may have been seen before
+  Op op;
+};
+struct ApplyState {  // merge this state (of a snapshot or a pull)
+  StateEntry entry;
+};
+struct Covered {  // more of this log is applied now; comes after the Apply events it speaks of
+  Replica origin;
+  uint64_t prefix = 0;
+};
+struct AckProgress {  // the peer has applied our own log up to seq, and maybe some above: see acked_by
+  NodeId peer;
+  uint64_t seq = 0;
+};
+struct CaughtUp {};  // once: caught_up() became true
+struct Pulled {      // the answer to pull(); a found state came just before, as ApplyState
+  uint64_t request = 0;
+  NodeId from;
+  bool found = false;   // the other side knew the key
+  bool covers = false;  // it had applied at_least, so this is at least as new, also when not found
+};
+using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Pulled>;
+
+struct Config {
+  RingLimits ring;                     // for all logs together
+  Duration exchange_interval = 1s;     // of vectors, only what changed
+  Duration direct_grace = 3s;          // a gap in the log of a present peer is left to its own stream
+  Duration request_timeout = 10s;      // silence on a range request or a snapshot
+  Duration pull_timeout = 5s;
+  size_t range_bytes = 1 << 20;        // sent for one range request
+  size_t snapshot_window = 4;          // chunks on their way
+  size_t max_departed = 256;           // logs of replicas that are not present
+  size_t max_debts = 1024;             // pulled states not yet known to be in a log
+};
+
+struct Counters {
+  uint64_t ops_appended = 0, ops_sent = 0, ops_applied = 0, ops_duplicate = 0, ops_refused = 0;
+  uint64_t ranges_asked = 0, ranges_answered = 0, ranges_gone = 0;
+  uint64_t snapshots_taken = 0, snapshots_aborted = 0, snapshots_served = 0;
+  uint64_t pulls_asked = 0, pulls_answered = 0;
+  uint64_t debts_written = 0, logs_retired = 0, messages_refused = 0;
+};
+
+class Core {
+ public:
+  // The source outlives the core. A core starts with an empty log and joins: see caught_up.
+  Core(Config config, Replica self, Source& source, MonoTime now);
+
+  // Writes to our own log: op.dot is set and returned. The store has applied the op already.
+  Dot append(Op op, MonoTime now);
+
+  // A link to this peer is up; messages of an older link will not come any more. A peer that comes with
+  // another incarnation is another replica.
+  void peer_up(Replica peer, MonoTime now);
+  void peer_down(NodeId peer, MonoTime now);
+  // There is no ready member to learn from (this node is alone, or all start together): what the
+  // present peers have is enough to be caught up. Has no effect later.
+  void allow_founding(MonoTime now);
+
+  // Fails with protocol or limit: the sender is broken, drop the link. Without effect then, but for
+  // ops that preceded the bad one. Messages of a peer that is not up are ignored.
+  Result<void> handle_message(NodeId from, uint8_t type, ByteView payload, MonoTime now);
+  void handle_timeout(MonoTime now);
+  MonoTime poll_timeout() const { return next_tick_; }
+
+  std::optional<Event> poll_event();
+  // The next message of this priority to this peer. Ask only when the link takes it: what is not
+  // asked for costs nothing. Gives nothing while events wait, for what we say must be true of the store.
+  std::optional<Transmit> poll_transmit(NodeId to, Priority priority, MonoTime now);
+
+  // Asks one peer for the state of a key. Always ends in one Pulled event: answered at once with what
+  // the peer has, or not found after pull_timeout or peer_down.
+  uint64_t pull(NodeId from, StoreId store, const Key& key, const Dot& at_least, MonoTime now);
+
+  // Whether the write at this position is in our state. True for seq 0, and for logs so old that
+  // they were retired.
+  bool covers(const Dot& dot) const;
+  const Vector& applied() const { return applied_; }
+  // Equal on two nodes when their vectors are (retired logs aside).
+  uint64_t vector_digest() const;
+  // Present peers known to have applied this write of ours.
+  size_t acked_by(uint64_t own_seq) const;
+  size_t peers() const { return peers_.size(); }
+  std::vector<NodeId> present() const;
+  // Present peers known by their vectors to have applied the write, its origin first.
+  std::vector<NodeId> holders(const Dot& dot) const;
+  // Whether we have had all that the present peers had when they came up, at least one of them being
+  // caught up itself (or founding allowed). Stays true.
+  bool caught_up() const { return caught_up_; }
+
+  Replica self() const { return self_; }
+  uint64_t own_seq() const { return own_seq_; }
+  size_t bytes_held() const { return ring_.bytes(); }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct RangeJob {  // what a peer asked of us
+    uint64_t request = 0;
+    Replica origin;
+    std::vector<Interval> wanted;
+    uint64_t at = 0;        // next number to look at
+    size_t budget = 0;      // bytes left
+    bool gone = false;      // something wanted has left the ring
+  };
+  struct SnapshotJob {  // a snapshot we give
+    uint64_t request = 0;
+    SnapshotCursor cursor;
+    uint64_t next_chunk = 0;
+    uint64_t acked_chunks = 0;
+    bool finished = false;
+  };
+  struct PullJob {
+    uint64_t request = 0;
+    StoreId store = StoreId::session;
+    Key key;
+    Dot at_least;
+  };
+  struct Small {  // a control message that waits for its turn
+    uint8_t type = 0;
+    Bytes payload;
+  };
+  struct Peer {
+    Replica replica;
+    Vector known;                    // what it said it has
+    bool introduced = false;         // its first vector is complete
+    bool caught_up = false;          // it said so
+    Vector at_start;                 // its first vector, while we are joining
+    uint64_t next_own = 1;           // cursor into our own log
+    std::set<Replica> changed;       // entries of our vector to tell at the next exchange
+    bool tell_all = true;            // our first vector is to be sent
+    std::optional<Replica> tell_from;  // ... and continues here
+    bool tell_now = true;            // do not wait for the exchange interval
+    bool ack_due = false;            // its own log advanced here
+    std::deque<Small> small;
+    std::deque<PullJob> pulls;
+    std::map<Replica, RangeJob> ranges;
+    std::optional<SnapshotJob> snapshot;
+  };
+  struct Ask {  // our range request for a log
+    NodeId to;
+    uint64_t request = 0;
+    MonoTime deadline;
+  };
+  struct Repair {  // of a log that we lack something of
+    uint64_t stalled_at = 0;  // our prefix when it was seen
+    MonoTime since;
+    std::optional<Ask> ask;
+    std::set<NodeId> gone;    // holders whose ring no longer has it
+  };
+  struct Intake {  // the snapshot that we take
+    NodeId from;
+    uint64_t request = 0;
+    uint64_t next_chunk = 0;
+    MonoTime deadline;
+    Vector at_start;          // the donor's vector when it began
+    Vector latest;            // and at the last chunk: the entries hold no more than this
+    SnapshotCursor reached;
+  };
+  struct PendingPull {
+    NodeId from;
+    StoreId store = StoreId::session;
+    Key key;
+    MonoTime deadline;
+  };
+  // State that came outside a log, from `from`, and holds no more than `limit`.
+  struct Debt {
+    NodeId from;
+    Vector limit;
+    std::optional<StateEntry> entry;  // one key (state unused) ...
+    SnapshotCursor up_to;             // ... or all entries up to here
+    MonoTime since;
+  };
+
+  // core.cpp
+  Peer* find(NodeId node);
+  const Peer* find(NodeId node) const;
+  bool present(const Replica& replica) const;
+  void note_change(const Replica& origin);
+  void ask_small(Peer& peer, uint8_t type, Bytes payload);
+  std::optional<Transmit> control_for(Peer& peer);
+  std::optional<Bytes> vector_for(Peer& peer);
+  std::optional<Transmit> own_ops_for(Peer& peer);
+  std::optional<Transmit> range_for(Peer& peer);
+  std::optional<Transmit> snapshot_for(Peer& peer);
+  Transmit answer_pull(Peer& peer);
+  Vector ahead_of(const Peer& peer) const;
+  // receive.cpp
+  Result<void> on_ops(Peer& peer, ByteView payload, MonoTime now);
+  Result<void> on_vector(Peer& peer, ByteView payload, MonoTime now);
+  Result<void> on_range_request(Peer& peer, ByteView payload);
+  Result<void> on_range_end(Peer& peer, ByteView payload, MonoTime now);
+  Result<void> on_snapshot_request(Peer& peer, ByteView payload);
+  Result<void> on_snapshot(Peer& peer, ByteView payload, MonoTime now);
+  Result<void> on_snapshot_ack(Peer& peer, ByteView payload);
+  Result<void> on_pull(Peer& peer, ByteView payload);
+  Result<void> on_pulled(Peer& peer, ByteView payload, MonoTime now);
+  // repair.cpp
+  void plan(MonoTime now);
+  bool plan_log(const Replica& origin, MonoTime now);
+  void ask_range(Peer& peer, const Replica& origin, MonoTime now);
+  void begin_snapshot(Peer& donor, MonoTime now);
+  void abort_snapshot(MonoTime now);
+  Peer* best_donor();
+  void check_caught_up(MonoTime now);
+  void settle_debts(MonoTime now);
+  void write_debt(const Debt& debt, MonoTime now);
+  void retire_logs();
+
+  const Config config_;
+  const Replica self_;
+  Source& source_;
+  uint64_t own_seq_ = 0;
+  uint64_t next_request_ = 1;
+  MonoTime next_tick_;
+  Ring ring_;
+  Vector applied_;
+  std::map<NodeId, Peer> peers_;
+  std::map<Replica, Repair> repairs_;
+  std::optional<Intake> intake_;
+  std::map<uint64_t, PendingPull> pulls_;
+  std::deque<Debt> debts_;
+  std::deque<Replica> departed_;  // logs without a present node, the longest quiet first
+  std::deque<Replica> retired_;   // bounded memory of logs that were dropped from the vector
+  std::deque<Event> events_;
+  bool caught_up_ = false;
+  bool founding_ = false;
+  Counters counters_;
+};
+
+}  // namespace kith::replication

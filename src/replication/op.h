@@ -1,0 +1,47 @@
+// One write, as it stands in a log and on the wire.
+//
+// Problem: several stores share one log per node, and a node must carry and pass on writes of kinds
+// that it does not know yet. Idea: replication sees a key, a stamp, a lifetime and opaque bytes; what
+// kind and payload mean is the store's affair. Bytes: docs/formats/replication.md.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/codec.h"
+#include "base/node.h"
+
+namespace kith::replication {
+
+// Which store an op belongs to. Values not listed here are carried and forwarded all the same.
+enum class StoreId : uint8_t { session = 1 };
+
+using Key = Id<32, struct KeyTag>;  // always a hash, never a name
+
+// The kind that every store knows: the payload is a whole state, to be merged (Source::state_of).
+inline constexpr uint8_t kStateKind = 0xff;
+
+struct Op {
+  Dot dot;
+  StoreId store = StoreId::session;
+  uint8_t kind = 0;        // of the store
+  Key key;
+  uint64_t hlc = 0;        // orders values, never replication (hlc.h)
+  int64_t expires_ms = 0;  // absolute expiry of the entry, Unix milliseconds; not negative
+  Bytes payload;           // at most kMaxPayload
+
+  bool operator==(const Op&) const = default;
+};
+
+// A session body is at most 64 KiB; the rest is for the fields around it.
+inline constexpr size_t kMaxPayload = (64 << 10) + 256;
+// No message of this room is larger; the greatest op or state fits with its header.
+inline constexpr size_t kMaxMessage = kMaxPayload + 768;
+// Sequence numbers and positions stay below, so that no sum of two overflows.
+inline constexpr uint64_t kMaxSeq = uint64_t{1} << 56;
+
+// Everything but the dot. A log keeps an op in this form, so it is encoded once for all peers and
+// passed on bit by bit, with fields of later versions (they follow the payload) kept.
+Bytes encode_op_body(const Op& op);
+// False when malformed or above a limit; the dot is left as it is.
+bool decode_op_body(ByteView body, Op& op);
+
+}  // namespace kith::replication

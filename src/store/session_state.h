@@ -1,0 +1,55 @@
+// The entry of one session as a lattice, and the bytes of its ops and states
+// (docs/formats/replication.md).
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/codec.h"
+#include "base/node.h"
+#include "base/time.h"
+#include "replication/op.h"
+#include "store/flat_map.h"
+
+namespace kith::store {
+
+// What a reader gets; immutable, so that it is handed out without a copy.
+struct SessionRecord {
+  Bytes body;          // opaque, at most kMaxSessionBody
+  WallTime created;
+  WallTime expires;    // absolute, immutable after creation
+  WallTime last_seen;  // exact to touch_quantum
+};
+
+enum class SessionOp : uint8_t { create = 1, update = 2, touch = 3, revoke = 4 };
+
+// A stamp with its node, so that no two writes are equal.
+struct Stamp {
+  uint64_t hlc = 0;
+  NodeId node;
+  auto operator<=>(const Stamp&) const = default;
+};
+
+struct SessionEntry {
+  std::shared_ptr<const SessionRecord> record;  // null when ended
+  Stamp created_by;                             // hlc 0 = creation not known
+  Stamp body_by;                                // hlc 0 = body not known
+  int64_t keep_until_ms = 0;                    // greatest expiry seen
+  bool ended = false;
+
+  bool known() const { return created_by.hlc != 0 && body_by.hlc != 0; }
+  // The join with another entry of the same key. True when this one changed.
+  bool merge(SessionEntry&& other);
+  size_t bytes() const;
+
+  // The whole entry, for snapshots, pulls and content hashes (those without keep_until_ms).
+  void encode(Writer& out, bool with_keep_until = true) const;
+  static std::optional<SessionEntry> decode(ByteView state);
+};
+
+// The op as the entry it is to be merged as; nullopt when malformed or of an unknown kind.
+std::optional<SessionEntry> entry_of(const replication::Op& op);
+Bytes create_payload(const SessionRecord& record);
+Bytes touch_payload(WallTime last_seen);
+
+}  // namespace kith::store
