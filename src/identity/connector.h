@@ -26,13 +26,13 @@ struct Claim {
 };
 
 struct Identity {
-  std::string connector;                  // name of the connector that proved it
+  std::string connector;  // name of the connector that proved it
   std::string issuer;
-  std::string subject;                    // never empty
-  std::string sid;                        // the provider's session id, or ""
-  WallTime authenticated;                 // auth_time when the provider says it, else now
+  std::string subject;     // never empty
+  std::string sid;         // the provider's session id, or ""
+  WallTime authenticated;  // auth_time when the provider says it, else now
   std::map<std::string, Claim> claims;
-  std::string id_token;                   // kept for the logout hint; "" when there is none
+  std::string id_token;  // kept for the logout hint; "" when there is none
   std::string acr;
 };
 
@@ -40,20 +40,20 @@ struct Identity {
 using Private = std::map<std::string, std::string>;
 
 struct LoginStart {
-  std::string redirect;                   // absolute URL, or a local path for a built-in page
+  std::string redirect;  // absolute URL, or a local path for a built-in page
   Private remember;
 };
 
 // The callback as the gateway received it; parameters are already strictly decoded, no duplicates.
 struct Callback {
-  std::string method;                     // GET or POST
+  std::string method;  // GET or POST
   std::string path;
   std::map<std::string, std::string> params;  // of the query (GET) or the form (POST)
 };
 
 struct Page {
   int status = 200;
-  std::string html;                       // served with no-store, nosniff and a strict CSP (no script)
+  std::string html;  // served with no-store, nosniff and a strict CSP (no script)
 };
 
 using LoginResult = std::variant<Identity, Page>;
