@@ -13,9 +13,10 @@
 // Source: design/protocol.md section 3; the votes of many observers: Rapid (USENIX ATC 2018).
 //
 // The driver's part of the contract:
-//   - one link per pair of nodes. Duplicates are resolved by keeping the one that the smaller NodeId
-//     dialled; the core hears link_up for the link that stays (again, if it replaces another: no
-//     link_down between), and link_down when none is left;
+//   - one link per pair of nodes. Of two, the one whose record has the greater incarnation stays (the
+//     other belongs to a dead life); between equals, the one that the smaller NodeId dialled. The core
+//     hears link_up for the link that stays (again, if it replaces another: no link_down between), and
+//     link_down when none is left;
 //   - each Dial is answered by exactly one dial_result, within Config::dial_timeout; on success after
 //     the link_up;
 //   - messages of a link arrive in order and whole; poll_* are drained after each call, transmits
@@ -54,6 +55,7 @@ struct Config {
   size_t max_members = 32;                            // with ourselves; more are turned away
   size_t max_departed = 256;                          // bound of what is remembered of nodes not in the view
   size_t max_seeds = 256;
+  size_t max_dials = 64;  // at a time
 };
 
 enum class DialOutcome : uint8_t {
@@ -119,8 +121,9 @@ struct Member {
   NodeRecord record;
   enum class Link : uint8_t { alive, suspect /* silent, not yet accused */, unreachable };
   Link link = Link::alive;
-  Duration rtt{0};  // smoothed; 0 while unknown
-  MonoTime since;   // member since
+  Duration rtt{0};     // smoothed; 0 while unknown
+  MonoTime since;      // member since; of ourselves: zero
+  uint8_t health = 0;  // as it says of itself: 0 well; grows with its own recent stalls
   bool self = false;
 };
 
@@ -155,7 +158,7 @@ class Core {
                    std::optional<NodeId> peer = std::nullopt);
   // An error (protocol, side peer) means: count it, log it, close the link and tell link_down.
   Result<void> handle_message(NodeId from, uint8_t type, ByteView payload, MonoTime now);
-  // Bytes from the peer on another channel are a sign of life, too.
+  // Bytes from the peer on another channel are a sign of life, too; once a heartbeat is enough.
   void heard(NodeId peer, MonoTime now);
   void handle_timeout(MonoTime now);
   MonoTime poll_timeout() const;
@@ -170,7 +173,7 @@ class Core {
 
   const NodeRecord& self() const { return self_; }
   const Bytes& self_record() const { return self_bytes_; }  // signed, for handshakes
-  std::vector<Member> members(MonoTime now) const;          // the view, ourselves first
+  std::vector<Member> members() const;                      // the view, ourselves first
   const NodeRecord* member(const NodeId& node) const;       // null when not in the view
   size_t live_members() const { return in_view_ + 1; }      // the size of the view, with ourselves
   uint64_t view_hash() const { return view_hash_; }         // equal views, equal hashes
@@ -187,46 +190,49 @@ class Core {
   struct Tally {
     size_t observers = 0, ok = 0, silent = 0, refused = 0;
   };
-  enum class Source : uint8_t { link, gossip };
 
   // core.cpp: time, links, messages
-  void note_time(MonoTime now);
-  void note_life(Peer& peer, MonoTime now);
-  void lose_link(Peer& peer);
+  void begin(MonoTime now);
+  void settle();
+  void beat();
+  bool has_left() const { return self_.state == State::left; }
   void drop_link(Peer& peer);
-  void beat(MonoTime now);
-  void answer_digest(Peer& peer, const DigestMessage& digest);
-  void compare_views(Peer& peer, uint64_t their_hash);
-  Duration silence_of(const Peer& peer) const;
-  bool in_contact(const Peer& peer) const;
+  void take_ping(Peer& peer, const PingMessage& ping);
+  void take_votes(Peer& peer, VotesMessage message);
+  void take_digest(Peer& peer, const DigestMessage& digest);
+  void take_records(Peer& peer, const RecordsMessage& message);
+  void send(const NodeId& to, MessageType type, Bytes payload);
+  void send_records(const NodeId& to, const std::vector<ByteView>& records);
+  void send_digest(const NodeId& to, bool answer);
+  void send_table(const NodeId& to, bool answer);
 
   // view.cpp: records, votes, decisions
-  Peer* learn(const NodeRecord& record, ByteView bytes, Source source);
-  bool learn_bytes(ByteView bytes, const NodeId& from);
+  Peer* learn(ByteView bytes, const NodeId& from);
+  void raise(Peer& peer, NodeRecord record, ByteView bytes);
   void hear_of_ourselves(const NodeRecord& record);
-  bool make_room();
+  void raise_ourselves();
   void flood(const NodeId& subject, ByteView bytes, const NodeId& except);
-  void judge(Peer& peer);  // our own vote on it
-  void judge_all();
-  void decide(Peer& peer);  // its place in the view
-  void decide_all();
+  bool make_room();
+  void forget_departed();
+  Duration silence_of(const Peer& peer) const;
+  Duration hang_of(const Peer& peer) const;
+  Verdict verdict_on(const Peer& peer) const;
+  void judge(Peer& peer);
   Tally tally(const Peer& subject) const;
+  void decide(Peer& peer);
   void enter(Peer& peer);
   void leave(Peer& peer, DownReason why);
-  void show_link(Peer& peer);  // Reachable, Unreachable
   void hash_view();
-  void send_table(Peer& peer);  // digest and all our votes
-  void forget_departed();
 
   // dialling.cpp
-  void schedule_dials();
   bool wants_dial(const Peer& peer) const;
   bool wants_dial(const Seed& seed) const;
-  bool address_is_busy(const Multiaddr& address) const;
+  bool is_taken(const Multiaddr& address) const;
+  bool may_dial(const Multiaddr& address) const;
+  void start_due_dials();
   void start_dial(Backoff& dial, const Multiaddr& address, std::optional<NodeId> expected);
+  void dial_ended(Peer& peer, DialOutcome outcome, const std::optional<NodeId>& who);
   MonoTime next_dial() const;
-
-  void send(const NodeId& to, MessageType type, Bytes payload);
 
   Config config_;
   crypto::SigningKey key_;
@@ -235,15 +241,19 @@ class Core {
   std::mt19937_64 random_;
   MonoTime now_;  // of the call that is being served
   MonoTime next_beat_;
-  MonoTime started_;
   uint8_t health_ = 0;
+  uint64_t outdated_by_ = 0;      // told the driver about this life
   std::map<NodeId, Peer> peers_;  // ordered, so that the same inputs give the same outputs
   std::vector<Seed> seeds_;
+  size_t dialling_ = 0;
   size_t in_view_ = 0;
   uint64_t view_hash_ = 0;
-  std::set<NodeId> undecided_;  // whose votes changed in this call
-  bool contacts_changed_ = false;
-  std::map<NodeId, Vote> votes_to_send_;
+
+  // What the call that is being served has to bring to an end; see settle().
+  std::set<NodeId> undecided_;  // the votes on these have changed
+  bool observers_changed_ = false;
+  std::vector<Vote> new_votes_;  // ours, for the others to know
+
   std::deque<Transmit> transmits_;
   std::deque<Dial> dials_;
   std::deque<Event> events_;
