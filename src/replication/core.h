@@ -29,6 +29,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "replication/coverage.h"
+#include "replication/messages.h"
 #include "replication/op.h"
 #include "replication/ring.h"
 
@@ -44,12 +45,6 @@ struct Transmit {
   Priority priority = Priority::control;
   uint8_t type = 0;
   Bytes payload;  // at most kMaxMessage
-};
-
-struct StateEntry {
-  StoreId store = StoreId::session;
-  Key key;
-  Bytes state;  // at most kMaxPayload
 };
 
 // Where a snapshot stands. A fresh one starts at the beginning; entries come in ascending order.
@@ -96,15 +91,15 @@ struct Pulled {      // the answer to pull(); a found state came just before, as
 using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Pulled>;
 
 struct Config {
-  RingLimits ring;                     // for all logs together
-  Duration exchange_interval = 1s;     // of vectors, only what changed
-  Duration direct_grace = 3s;          // a gap in the log of a present peer is left to its own stream
-  Duration request_timeout = 10s;      // silence on a range request or a snapshot
+  RingLimits ring;                  // for all logs together
+  Duration exchange_interval = 1s;  // of vectors, only what changed
+  Duration direct_grace = 3s;       // a gap in the log of a present peer is left to its own stream
+  Duration request_timeout = 10s;   // silence on a range request or a snapshot
   Duration pull_timeout = 5s;
-  size_t range_bytes = 1 << 20;        // sent for one range request
-  size_t snapshot_window = 4;          // chunks on their way
-  size_t max_departed = 256;           // logs of replicas that are not present
-  size_t max_debts = 1024;             // pulled states not yet known to be in a log
+  size_t range_bytes = 1 << 20;  // sent for one range request
+  size_t snapshot_window = 4;    // chunks on their way
+  size_t max_departed = 256;     // logs of replicas that are not present
+  size_t max_debts = 1024;       // pulled states not yet known to be in a log
 };
 
 struct Counters {
@@ -140,7 +135,7 @@ class Core {
   std::optional<Event> poll_event();
   // The next message of this priority to this peer. Ask only when the link takes it: what is not
   // asked for costs nothing. Gives nothing while events wait, for what we say must be true of the store.
-  std::optional<Transmit> poll_transmit(NodeId to, Priority priority, MonoTime now);
+  std::optional<Transmit> poll_transmit(NodeId to, Priority priority);
 
   // Asks one peer for the state of a key. Always ends in one Pulled event: answered at once with what
   // the peer has, or not found after pull_timeout or peer_down.
@@ -172,63 +167,55 @@ class Core {
     uint64_t request = 0;
     Replica origin;
     std::vector<Interval> wanted;
-    uint64_t at = 0;        // next number to look at
-    size_t budget = 0;      // bytes left
-    bool gone = false;      // something wanted has left the ring
+    size_t budget = 0;  // bytes left
+    bool gone = false;  // something wanted has left the ring
   };
   struct SnapshotJob {  // a snapshot we give
     uint64_t request = 0;
     SnapshotCursor cursor;
     uint64_t next_chunk = 0;
     uint64_t acked_chunks = 0;
-    bool finished = false;
-  };
-  struct PullJob {
-    uint64_t request = 0;
-    StoreId store = StoreId::session;
-    Key key;
-    Dot at_least;
   };
   struct Small {  // a control message that waits for its turn
-    uint8_t type = 0;
+    MessageType type = MessageType::vector;
     Bytes payload;
   };
   struct Peer {
     Replica replica;
-    Vector known;                    // what it said it has
-    bool introduced = false;         // its first vector is complete
-    bool caught_up = false;          // it said so
-    Vector at_start;                 // its first vector, while we are joining
-    uint64_t next_own = 1;           // cursor into our own log
-    std::set<Replica> changed;       // entries of our vector to tell at the next exchange
-    bool tell_all = true;            // our first vector is to be sent
+    Vector known;                      // what it said it has
+    bool introduced = false;           // its first vector is complete
+    bool caught_up = false;            // it said so
+    Vector at_start;                   // its first vector, while we are joining
+    uint64_t next_own = 1;             // cursor into our own log
+    std::set<Replica> changed;         // entries of our vector to tell at the next exchange
+    bool tell_all = true;              // our first vector is to be sent
     std::optional<Replica> tell_from;  // ... and continues here
-    bool tell_now = true;            // do not wait for the exchange interval
-    bool ack_due = false;            // its own log advanced here
+    bool tell_now = true;              // do not wait for the exchange interval
+    bool ack_due = false;              // its own log advanced here
     std::deque<Small> small;
-    std::deque<PullJob> pulls;
+    std::deque<PullRequest> pulls;  // to be answered
     std::map<Replica, RangeJob> ranges;
     std::optional<SnapshotJob> snapshot;
   };
   struct Ask {  // our range request for a log
     NodeId to;
     uint64_t request = 0;
+    uint64_t had = 0;  // how much we had of it, to see whether an answer brought something
     MonoTime deadline;
   };
-  struct Repair {  // of a log that we lack something of
-    uint64_t stalled_at = 0;  // our prefix when it was seen
-    MonoTime since;
+  struct Repair {             // of a log that we lack something of
+    uint64_t stalled_at = 0;  // our prefix, the last time it moved ...
+    MonoTime since;           // ... which was then
     std::optional<Ask> ask;
-    std::set<NodeId> gone;    // holders whose ring no longer has it
+    std::set<NodeId> gone;  // holders that could not give it
   };
   struct Intake {  // the snapshot that we take
-    NodeId from;
+    Replica from;
     uint64_t request = 0;
     uint64_t next_chunk = 0;
     MonoTime deadline;
-    Vector at_start;          // the donor's vector when it began
-    Vector latest;            // and at the last chunk: the entries hold no more than this
-    SnapshotCursor reached;
+    Vector at_start;  // what the donor had and we had not, when it began
+    Vector latest;    // and at the last chunk: the entries so far hold no more than this
   };
   struct PendingPull {
     NodeId from;
@@ -236,27 +223,29 @@ class Core {
     Key key;
     MonoTime deadline;
   };
-  // State that came outside a log, from `from`, and holds no more than `limit`.
+  // State that came outside a log; it holds no more than the donor had then. Paid when we have that too.
   struct Debt {
-    NodeId from;
+    Replica from;
     Vector limit;
-    std::optional<StateEntry> entry;  // one key (state unused) ...
-    SnapshotCursor up_to;             // ... or all entries up to here
+    std::optional<std::pair<StoreId, Key>> key;  // of a pull; else many, of a snapshot
     MonoTime since;
   };
 
   // core.cpp
   Peer* find(NodeId node);
-  const Peer* find(NodeId node) const;
-  bool present(const Replica& replica) const;
-  void note_change(const Replica& origin);
-  void ask_small(Peer& peer, uint8_t type, Bytes payload);
+  bool is_present(const Replica& replica) const;
+  bool is_retired(const Replica& replica) const;
+  const Coverage& have_of(const Replica& origin) const;
+  Coverage& log_of(const Replica& origin);  // made when missing
+  void note_progress(const Replica& origin);
+  void finish_pull(uint64_t request, bool found, bool covers);
+  // transmit.cpp
   std::optional<Transmit> control_for(Peer& peer);
-  std::optional<Bytes> vector_for(Peer& peer);
+  std::optional<Transmit> vector_for(Peer& peer);
   std::optional<Transmit> own_ops_for(Peer& peer);
   std::optional<Transmit> range_for(Peer& peer);
   std::optional<Transmit> snapshot_for(Peer& peer);
-  Transmit answer_pull(Peer& peer);
+  Transmit pull_answer_for(Peer& peer);
   Vector ahead_of(const Peer& peer) const;
   // receive.cpp
   Result<void> on_ops(Peer& peer, ByteView payload, MonoTime now);
@@ -268,17 +257,23 @@ class Core {
   Result<void> on_snapshot_ack(Peer& peer, ByteView payload);
   Result<void> on_pull(Peer& peer, ByteView payload);
   Result<void> on_pulled(Peer& peer, ByteView payload, MonoTime now);
+  void introduce(Peer& peer);
   // repair.cpp
+  void note_lack(const Replica& origin, MonoTime now);
   void plan(MonoTime now);
-  bool plan_log(const Replica& origin, MonoTime now);
-  void ask_range(Peer& peer, const Replica& origin, MonoTime now);
+  Peer* join_donor();
+  Peer* plan_log(const Replica& origin, Repair& repair, MonoTime now);
+  void ask_range(Peer& peer, const Replica& origin, Repair& repair, MonoTime now);
   void begin_snapshot(Peer& donor, MonoTime now);
+  void finish_snapshot(Peer& donor, MonoTime now);
   void abort_snapshot(MonoTime now);
-  Peer* best_donor();
-  void check_caught_up(MonoTime now);
+  void check_caught_up();
+  void expire_requests(MonoTime now);
+  void owe(Debt debt, MonoTime now);
   void settle_debts(MonoTime now);
   void write_debt(const Debt& debt, MonoTime now);
   void retire_logs();
+  void retire(const Replica& origin);
 
   const Config config_;
   const Replica self_;
@@ -298,6 +293,7 @@ class Core {
   std::deque<Event> events_;
   bool caught_up_ = false;
   bool founding_ = false;
+  bool took_snapshot_ = false;
   Counters counters_;
 };
 

@@ -38,7 +38,7 @@ class Coverage {
   // False, and without effect, when there would be too many intervals.
   bool add(uint64_t seq) { return add(Interval{seq, seq}); }
   bool add(Interval interval);
-  // The union; the highest intervals are dropped when there are too many. True when it grew.
+  // The union; intervals are left out when there are too many. True when it grew.
   bool merge(const Coverage& other);
   // What this has and other has not, ascending, at most `limit` pieces.
   std::vector<Interval> minus(const Coverage& other, size_t limit) const;
@@ -55,7 +55,7 @@ class Coverage {
 
 using Vector = std::map<Replica, Coverage>;
 
-bool covers(const Vector& vector, const Dot& dot);             // true for seq 0
-bool contains(const Vector& vector, const Vector& other);      // other is a part of vector
+bool covers(const Vector& vector, const Dot& dot);         // true for seq 0
+bool contains(const Vector& vector, const Vector& other);  // other is a part of vector
 
 }  // namespace kith::replication

@@ -22,7 +22,7 @@ inline constexpr uint8_t kStateKind = 0xff;
 struct Op {
   Dot dot;
   StoreId store = StoreId::session;
-  uint8_t kind = 0;        // of the store
+  uint8_t kind = 0;  // of the store
   Key key;
   uint64_t hlc = 0;        // orders values, never replication (hlc.h)
   int64_t expires_ms = 0;  // absolute expiry of the entry, Unix milliseconds; not negative
@@ -33,8 +33,14 @@ struct Op {
 
 // A session body is at most 64 KiB; the rest is for the fields around it.
 inline constexpr size_t kMaxPayload = (64 << 10) + 256;
-// No message of this room is larger; the greatest op or state fits with its header.
-inline constexpr size_t kMaxMessage = kMaxPayload + 768;
+
+// A whole state as it travels outside a log.
+struct StateEntry {
+  StoreId store = StoreId::session;
+  Key key;
+  Bytes state;  // at most kMaxPayload
+};
+
 // Sequence numbers and positions stay below, so that no sum of two overflows.
 inline constexpr uint64_t kMaxSeq = uint64_t{1} << 56;
 

@@ -15,7 +15,7 @@ namespace kith::store {
 
 // What a reader gets; immutable, so that it is handed out without a copy.
 struct SessionRecord {
-  Bytes body;          // opaque, at most kMaxSessionBody
+  Bytes body;  // opaque, at most kMaxSessionBody
   WallTime created;
   WallTime expires;    // absolute, immutable after creation
   WallTime last_seen;  // exact to touch_quantum
@@ -29,6 +29,9 @@ struct Stamp {
   NodeId node;
   auto operator<=>(const Stamp&) const = default;
 };
+
+// What an entry takes beside its body: key, entry, slot and the record's own header, about.
+inline constexpr size_t kEntryBytes = 192;
 
 struct SessionEntry {
   std::shared_ptr<const SessionRecord> record;  // null when ended
@@ -50,6 +53,7 @@ struct SessionEntry {
 // The op as the entry it is to be merged as; nullopt when malformed or of an unknown kind.
 std::optional<SessionEntry> entry_of(const replication::Op& op);
 Bytes create_payload(const SessionRecord& record);
+Bytes update_payload(ByteView body);
 Bytes touch_payload(WallTime last_seen);
 
 }  // namespace kith::store

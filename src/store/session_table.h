@@ -66,7 +66,8 @@ class SessionTable final : public replication::Source {
 
   SessionView get(const Key& key, WallTime now) const;
 
-  // The writes of this node: applied here, and returned as the op for replication::Core::append.
+  // The writes of this node: applied here, and returned as the op for replication::Core::append, to be
+  // called before anything else is asked of the core; so call these on the core's thread.
   // Each fails with limit where it would exceed a limit of the table.
   //
   // conflict when the key is known. The record's last_seen counts as activity.
@@ -114,6 +115,7 @@ class SessionTable final : public replication::Source {
   };
   Shard& shard(const Key& key) { return shards_[key.bytes[0]]; }
   const Shard& shard(const Key& key) const { return shards_[key.bytes[0]]; }
+  SessionView view_of(const SessionEntry& entry, WallTime now) const;
   Merged merge(const Key& key, SessionEntry&& change, WallTime now);
   Merged merge_locked(Shard& shard, const Key& key, SessionEntry&& change);
   bool full(size_t more_entries, size_t more_bytes) const;

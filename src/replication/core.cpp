@@ -1,0 +1,202 @@
+#include "replication/core.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "crypto/hash.h"
+
+namespace kith::replication {
+
+Core::Core(Config config, Replica self, Source& source, MonoTime now)
+    : config_(config),
+      self_(self),
+      source_(source),
+      next_tick_(now + config.exchange_interval),
+      ring_(config.ring) {}
+
+Dot Core::append(Op op, MonoTime now) {
+  KITH_CHECK(op.payload.size() <= kMaxPayload && op.expires_ms >= 0);
+  op.dot = Dot{self_, ++own_seq_};
+  ring_.put(op.dot, encode_op_body(op), now);
+  applied_[self_].add(own_seq_);
+  note_progress(self_);
+  ++counters_.ops_appended;
+  return op.dot;
+}
+
+void Core::peer_up(Replica replica, MonoTime now) {
+  peer_down(replica.node, now);
+  std::erase(departed_, replica);
+  std::erase(retired_, replica);
+  Peer& peer = peers_[replica.node];
+  peer.replica = replica;
+}
+
+void Core::peer_down(NodeId node, MonoTime now) {
+  auto found = peers_.find(node);
+  if (found == peers_.end()) return;
+  const Replica replica = found->second.replica;
+  peers_.erase(found);
+  if (applied_.contains(replica)) departed_.push_back(replica);
+
+  if (intake_ && intake_->from == replica) abort_snapshot(now);
+  for (auto& [origin, repair] : repairs_) {
+    if (repair.ask && repair.ask->to == node) repair.ask.reset();
+    repair.gone.erase(node);
+  }
+  std::vector<uint64_t> ended;
+  for (const auto& [request, pull] : pulls_)
+    if (pull.from == node) ended.push_back(request);
+  for (uint64_t request : ended) finish_pull(request, false, false);
+  for (Debt& debt : debts_)
+    if (debt.from == replica) debt.since = now;
+  // Its tail is now the survivors' affair: let them know at once who has how much of it.
+  for (auto& [id, peer] : peers_)
+    if (!peer.changed.empty()) peer.tell_now = true;
+  plan(now);
+  check_caught_up();
+}
+
+void Core::allow_founding(MonoTime now) {
+  founding_ = true;
+  plan(now);
+  check_caught_up();
+}
+
+Result<void> Core::handle_message(NodeId from, uint8_t type, ByteView payload, MonoTime now) {
+  Peer* peer = find(from);
+  if (!peer) return {};
+  Result<void> result;
+  if (payload.size() > kMaxMessage) {
+    result = Error(Code::limit, "a replication message is too large", Side::peer);
+  } else {
+    switch (static_cast<MessageType>(type)) {
+      case MessageType::ops: result = on_ops(*peer, payload, now); break;
+      case MessageType::vector: result = on_vector(*peer, payload, now); break;
+      case MessageType::range_request: result = on_range_request(*peer, payload); break;
+      case MessageType::range_end: result = on_range_end(*peer, payload, now); break;
+      case MessageType::snapshot_request: result = on_snapshot_request(*peer, payload); break;
+      case MessageType::snapshot: result = on_snapshot(*peer, payload, now); break;
+      case MessageType::snapshot_ack: result = on_snapshot_ack(*peer, payload); break;
+      case MessageType::pull: result = on_pull(*peer, payload); break;
+      case MessageType::pulled: result = on_pulled(*peer, payload, now); break;
+      default: break;  // of a later version: not for us
+    }
+  }
+  if (!result) ++counters_.messages_refused;
+  check_caught_up();
+  return result;
+}
+
+void Core::handle_timeout(MonoTime now) {
+  if (now < next_tick_) return;
+  next_tick_ = now + config_.exchange_interval;
+  ring_.expire(now);
+  for (auto& [node, peer] : peers_)
+    if (!peer.changed.empty()) peer.tell_now = true;
+  expire_requests(now);
+  plan(now);
+  settle_debts(now);
+  retire_logs();
+  check_caught_up();
+}
+
+std::optional<Event> Core::poll_event() {
+  if (events_.empty()) return std::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+uint64_t Core::pull(NodeId from, StoreId store, const Key& key, const Dot& at_least, MonoTime now) {
+  const uint64_t request = next_request_++;
+  pulls_[request] = PendingPull{from, store, key, now + config_.pull_timeout};
+  ++counters_.pulls_asked;
+  if (Peer* peer = find(from)) {
+    peer->small.push_back({MessageType::pull, encode(PullRequest{request, store, key, at_least})});
+  } else {
+    finish_pull(request, false, false);
+  }
+  return request;
+}
+
+void Core::finish_pull(uint64_t request, bool found, bool covers) {
+  auto pending = pulls_.find(request);
+  if (pending == pulls_.end()) return;
+  events_.push_back(Pulled{request, pending->second.from, found, covers});
+  pulls_.erase(pending);
+}
+
+bool Core::covers(const Dot& dot) const {
+  return replication::covers(applied_, dot) || is_retired(dot.origin);
+}
+
+uint64_t Core::vector_digest() const {
+  Bytes bytes;
+  Writer out(bytes);
+  for (const auto& [origin, coverage] : applied_) {
+    out.id(origin.node);
+    out.u64(origin.incarnation);
+    coverage.encode(out);
+  }
+  const crypto::Digest digest = crypto::sha256(bytes);
+  return Reader(digest).u64();
+}
+
+size_t Core::acked_by(uint64_t own_seq) const {
+  return static_cast<size_t>(std::count_if(peers_.begin(), peers_.end(), [&](const auto& each) {
+    return replication::covers(each.second.known, Dot{self_, own_seq});
+  }));
+}
+
+std::vector<NodeId> Core::present() const {
+  std::vector<NodeId> nodes;
+  for (const auto& [node, peer] : peers_) nodes.push_back(node);
+  return nodes;
+}
+
+std::vector<NodeId> Core::holders(const Dot& dot) const {
+  std::vector<NodeId> nodes;
+  for (const auto& [node, peer] : peers_) {
+    if (peer.replica == dot.origin)
+      nodes.insert(nodes.begin(), node);  // what it wrote, it has
+    else if (replication::covers(peer.known, dot))
+      nodes.push_back(node);
+  }
+  return nodes;
+}
+
+Core::Peer* Core::find(NodeId node) {
+  auto found = peers_.find(node);
+  return found == peers_.end() ? nullptr : &found->second;
+}
+
+bool Core::is_present(const Replica& replica) const {
+  auto found = peers_.find(replica.node);
+  return found != peers_.end() && found->second.replica == replica;
+}
+
+bool Core::is_retired(const Replica& replica) const {
+  return std::find(retired_.begin(), retired_.end(), replica) != retired_.end();
+}
+
+const Coverage& Core::have_of(const Replica& origin) const {
+  static const Coverage kNothing;
+  auto found = applied_.find(origin);
+  return found == applied_.end() ? kNothing : found->second;
+}
+
+Coverage& Core::log_of(const Replica& origin) {
+  auto [entry, fresh] = applied_.try_emplace(origin);
+  if (fresh && !is_present(origin)) departed_.push_back(origin);
+  return entry->second;
+}
+
+void Core::note_progress(const Replica& origin) {
+  for (auto& [node, peer] : peers_) {
+    peer.changed.insert(origin);
+    if (peer.replica == origin) peer.ack_due = true;
+  }
+}
+
+}  // namespace kith::replication

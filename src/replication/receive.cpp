@@ -1,0 +1,169 @@
+// What the core does with messages. A peer may be broken or hostile: what it says about others is
+// believed only as far as it claimed it in its vector, and nothing it says makes us hold more than
+// the limits named here.
+#include <algorithm>
+
+#include "replication/core.h"
+
+namespace kith::replication {
+namespace {
+
+constexpr size_t kMaxKnownLogs = 4096;  // entries of a peer's vector
+constexpr size_t kMaxWaitingPulls = 1024;
+constexpr size_t kMaxWaitingRanges = 1024;
+
+Error broken(const char* what) { return Error(Code::protocol, what, Side::peer); }
+
+}  // namespace
+
+Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
+  OpsReader reader(payload);
+  const Replica origin = reader.origin();
+  if (!reader.ok()) return broken("malformed ops");
+  if (origin == self_) return broken("ops in our own name");
+  if (is_retired(origin)) return {};
+  const bool direct = origin == peer.replica;
+  if (!direct && !peer.known.contains(origin)) return broken("ops of a log that was not announced");
+  Coverage& claimed = peer.known[origin];
+  Coverage& log = log_of(origin);
+  bool progress = false;
+  while (auto next = reader.next()) {
+    auto& [op, body] = *next;
+    const uint64_t seq = op.dot.seq;
+    if (direct)
+      claimed.add(seq);
+    else if (!claimed.contains(seq))
+      return broken("ops that were not announced");
+    if (log.contains(seq)) {
+      ++counters_.ops_duplicate;
+    } else if (!log.add(seq)) {
+      ++counters_.ops_refused;  // too many gaps: it will be asked for once they are filled
+    } else {
+      ring_.put(op.dot, Bytes(body.begin(), body.end()), now);
+      events_.push_back(Apply{std::move(op)});
+      ++counters_.ops_applied;
+      progress = true;
+    }
+  }
+  auto repair = repairs_.find(origin);
+  if (repair != repairs_.end() && repair->second.ask && repair->second.ask->to == peer.replica.node)
+    repair->second.ask->deadline = now + config_.request_timeout;
+  if (progress) {
+    events_.push_back(Covered{origin, log.prefix()});
+    note_progress(origin);
+  }
+  if (!reader.ok()) return broken("malformed ops");
+  return {};
+}
+
+Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
+  const auto message = decode_vector(payload);
+  if (!message) return broken("a malformed vector");
+  for (const auto& [origin, coverage] : message->entries) {
+    if (origin == self_ && coverage.highest() > own_seq_)
+      return broken("acknowledges what was never written");
+    if (is_retired(origin)) continue;
+    if (peer.known.size() >= kMaxKnownLogs && !peer.known.contains(origin))
+      return Error(Code::limit, "a vector of too many logs", Side::peer);
+    if (!peer.known[origin].merge(coverage)) continue;
+    if (origin == self_)
+      events_.push_back(AckProgress{peer.replica.node, coverage.prefix()});
+    else
+      note_lack(origin, now);
+  }
+  peer.caught_up = message->caught_up;
+  if (message->complete && !peer.introduced) introduce(peer);
+  plan(now);
+  return {};
+}
+
+// A peer that is joining takes a snapshot; streaming it the whole ring as well would be wasted.
+void Core::introduce(Peer& peer) {
+  peer.introduced = true;
+  peer.next_own = peer.caught_up ? peer.known[self_].prefix() + 1 : own_seq_ + 1;
+  if (!caught_up_) peer.at_start = peer.known;
+}
+
+Result<void> Core::on_range_request(Peer& peer, ByteView payload) {
+  auto message = decode_range_request(payload);
+  if (!message) return broken("a malformed range request");
+  if (peer.ranges.size() >= kMaxWaitingRanges && !peer.ranges.contains(message->origin))
+    return Error(Code::limit, "too many range requests", Side::peer);
+  peer.ranges[message->origin] =
+      RangeJob{message->request, message->origin, std::move(message->wanted), config_.range_bytes};
+  return {};
+}
+
+Result<void> Core::on_range_end(Peer& peer, ByteView payload, MonoTime now) {
+  const auto message = decode_range_end(payload);
+  if (!message) return broken("a malformed range end");
+  auto found = repairs_.find(message->origin);
+  if (found == repairs_.end()) return {};
+  Repair& repair = found->second;
+  if (!repair.ask || repair.ask->to != peer.replica.node || repair.ask->request != message->request)
+    return {};
+  const bool nothing_came = have_of(message->origin).count() == repair.ask->had;
+  if (message->gone || nothing_came) repair.gone.insert(peer.replica.node);
+  if (message->gone) ++counters_.ranges_gone;
+  if (message->retired) peer.known.erase(message->origin);
+  repair.ask.reset();
+  plan(now);
+  return {};
+}
+
+Result<void> Core::on_snapshot_request(Peer& peer, ByteView payload) {
+  const auto message = decode_snapshot_request(payload);
+  if (!message) return broken("a malformed snapshot request");
+  peer.snapshot = SnapshotJob{message->request};
+  return {};
+}
+
+Result<void> Core::on_snapshot(Peer& peer, ByteView payload, MonoTime now) {
+  auto message = decode_snapshot(payload);
+  if (!message) return broken("a malformed snapshot");
+  if (!intake_ || intake_->from != peer.replica || intake_->request != message->request) return {};
+  if (message->chunk != intake_->next_chunk) return broken("a snapshot with a hole");
+  if (message->chunk == 0) intake_->at_start = message->ahead;
+  for (const auto& [origin, coverage] : message->ahead) intake_->latest[origin].merge(coverage);
+  if (message->cut) intake_->latest[peer.replica].merge(Coverage(kMaxSeq));  // unknown, so never paid
+  ++intake_->next_chunk;
+  intake_->deadline = now + config_.request_timeout;
+  for (StateEntry& entry : message->entries) events_.push_back(ApplyState{std::move(entry)});
+  peer.small.push_back(
+      {MessageType::snapshot_ack, encode(SnapshotAck{message->request, intake_->next_chunk})});
+  if (message->last) finish_snapshot(peer, now);
+  return {};
+}
+
+Result<void> Core::on_snapshot_ack(Peer& peer, ByteView payload) {
+  const auto message = decode_snapshot_ack(payload);
+  if (!message) return broken("a malformed snapshot acknowledgement");
+  if (peer.snapshot && peer.snapshot->request == message->request)
+    peer.snapshot->acked_chunks = std::min(message->chunks, peer.snapshot->next_chunk);
+  return {};
+}
+
+Result<void> Core::on_pull(Peer& peer, ByteView payload) {
+  const auto message = decode_pull(payload);
+  if (!message) return broken("a malformed pull");
+  if (peer.pulls.size() >= kMaxWaitingPulls) return Error(Code::limit, "too many pulls", Side::peer);
+  peer.pulls.push_back(*message);
+  return {};
+}
+
+Result<void> Core::on_pulled(Peer& peer, ByteView payload, MonoTime now) {
+  auto message = decode_pulled(payload);
+  if (!message) return broken("a malformed pull answer");
+  auto pending = pulls_.find(message->request);
+  if (pending == pulls_.end() || pending->second.from != peer.replica.node) return {};
+  if (message->state) {
+    const PendingPull& pull = pending->second;
+    events_.push_back(ApplyState{StateEntry{pull.store, pull.key, std::move(*message->state)}});
+    if (message->cut) message->ahead[peer.replica].merge(Coverage(kMaxSeq));
+    owe(Debt{peer.replica, std::move(message->ahead), std::pair{pull.store, pull.key}, now}, now);
+  }
+  finish_pull(message->request, message->state.has_value(), message->covers);
+  return {};
+}
+
+}  // namespace kith::replication

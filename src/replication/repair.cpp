@@ -1,0 +1,236 @@
+// How a core gets what it lacks: ranges from whoever has them, a snapshot when they left the rings,
+// and, for state that no log will bring, a number in our own log.
+#include <algorithm>
+
+#include "replication/core.h"
+
+namespace kith::replication {
+namespace {
+
+constexpr size_t kMaxRetiredRemembered = 512;
+
+uint64_t total(const Vector& vector) {
+  uint64_t sum = 0;
+  for (const auto& [origin, coverage] : vector) sum += coverage.count();
+  return sum;
+}
+
+}  // namespace
+
+void Core::note_lack(const Replica& origin, MonoTime now) {
+  const Coverage& mine = have_of(origin);
+  for (const auto& [node, peer] : peers_) {
+    auto known = peer.known.find(origin);
+    if (known != peer.known.end() && !mine.contains(known->second)) {
+      repairs_.try_emplace(origin, Repair{mine.prefix(), now, {}, {}});
+      return;
+    }
+  }
+}
+
+void Core::plan(MonoTime now) {
+  if (intake_) return;
+  if (!caught_up_ && !took_snapshot_) {
+    if (Peer* donor = join_donor()) return begin_snapshot(*donor, now);
+  }
+  for (auto at = repairs_.begin(); at != repairs_.end();) {
+    auto here = at++;
+    if (Peer* donor = plan_log(here->first, here->second, now)) return begin_snapshot(*donor, now);
+  }
+}
+
+// The peer to copy from while joining: one that is ready itself, and of those the one with the most.
+Core::Peer* Core::join_donor() {
+  Peer* best = nullptr;
+  for (auto& [node, peer] : peers_) {
+    if (!peer.introduced || !(peer.caught_up || founding_)) continue;
+    if (contains(applied_, peer.known)) continue;
+    if (!best ||
+        std::pair(peer.caught_up, total(peer.known)) > std::pair(best->caught_up, total(best->known)))
+      best = &peer;
+  }
+  return best;
+}
+
+// Asks for what is missing of one log, or forgets the repair when nothing is. Returns a donor when only
+// a snapshot helps.
+Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) {
+  const Coverage& mine = have_of(origin);
+  std::vector<Peer*> having;
+  for (auto& [node, peer] : peers_) {
+    auto known = peer.known.find(origin);
+    if (peer.introduced && known != peer.known.end() && !mine.contains(known->second))
+      having.push_back(&peer);
+  }
+  if (having.empty()) {
+    repairs_.erase(origin);
+    return nullptr;
+  }
+  if (repair.stalled_at != mine.prefix()) {
+    repair.stalled_at = mine.prefix();
+    repair.since = now;
+    repair.gone.clear();
+  }
+  if (repair.ask) return nullptr;
+  // The origin itself is sending it, in order; ask only when that got stuck. A joining node was not
+  // promised the old part.
+  if (caught_up_ && is_present(origin) && now - repair.since < config_.direct_grace) return nullptr;
+
+  std::vector<Peer*> fresh;
+  for (Peer* peer : having)
+    if (!repair.gone.contains(peer->replica.node)) fresh.push_back(peer);
+  if (fresh.empty()) {
+    auto rank = [](Peer* peer) { return std::pair(peer->caught_up, total(peer->known)); };
+    return *std::max_element(having.begin(), having.end(),
+                             [&](Peer* a, Peer* b) { return rank(a) < rank(b); });
+  }
+  ask_range(*fresh[next_request_ % fresh.size()], origin, repair, now);
+  return nullptr;
+}
+
+void Core::ask_range(Peer& peer, const Replica& origin, Repair& repair, MonoTime now) {
+  const Coverage& mine = have_of(origin);
+  RangeRequest request{next_request_++, origin, peer.known[origin].minus(mine, kMaxRangeIntervals)};
+  repair.ask = Ask{peer.replica.node, request.request, mine.count(), now + config_.request_timeout};
+  peer.small.push_back({MessageType::range_request, encode(request)});
+  ++counters_.ranges_asked;
+}
+
+void Core::begin_snapshot(Peer& donor, MonoTime now) {
+  intake_ = Intake{donor.replica, next_request_++, 0, now + config_.request_timeout, {}, {}};
+  donor.small.push_back({MessageType::snapshot_request, encode(SnapshotRequest{intake_->request})});
+}
+
+// Whatever was in the donor's logs when it began is in our state now.
+void Core::finish_snapshot(Peer& donor, MonoTime now) {
+  Intake intake = std::move(*intake_);
+  intake_.reset();
+  took_snapshot_ = true;
+  ++counters_.snapshots_taken;
+  for (const auto& [origin, coverage] : intake.at_start) {
+    if (origin == self_ || is_retired(origin)) continue;
+    Coverage& log = log_of(origin);
+    if (!log.merge(coverage)) continue;
+    events_.push_back(Covered{origin, log.prefix()});
+    note_progress(origin);
+  }
+  for (auto& [origin, repair] : repairs_) repair.gone.clear();
+  owe(Debt{donor.replica, std::move(intake.latest), std::nullopt, now}, now);
+  plan(now);
+}
+
+void Core::abort_snapshot(MonoTime now) {
+  Intake intake = std::move(*intake_);
+  intake_.reset();
+  ++counters_.snapshots_aborted;
+  if (intake.next_chunk == 0) return;
+  owe(Debt{intake.from, std::move(intake.latest), std::nullopt, now}, now);
+}
+
+void Core::check_caught_up() {
+  if (caught_up_ || intake_) return;
+  bool ready = founding_;
+  for (const auto& [node, peer] : peers_) {
+    if (!peer.introduced) return;
+    for (const auto& [origin, coverage] : peer.at_start) {
+      if (!have_of(origin).contains(coverage) && !is_retired(origin)) return;
+    }
+    ready |= peer.caught_up;
+  }
+  if (!ready) return;
+  caught_up_ = true;
+  events_.push_back(CaughtUp{});
+  for (auto& [node, peer] : peers_) {
+    peer.at_start.clear();
+    peer.tell_now = true;
+  }
+}
+
+void Core::expire_requests(MonoTime now) {
+  for (auto& [origin, repair] : repairs_) {
+    if (repair.ask && now >= repair.ask->deadline) {
+      repair.gone.insert(repair.ask->to);
+      repair.ask.reset();
+    }
+  }
+  if (intake_ && now >= intake_->deadline) abort_snapshot(now);
+  std::vector<uint64_t> late;
+  for (const auto& [request, pull] : pulls_)
+    if (now >= pull.deadline) late.push_back(request);
+  for (uint64_t request : late) finish_pull(request, false, false);
+}
+
+void Core::owe(Debt debt, MonoTime now) {
+  debts_.push_back(std::move(debt));
+  if (debts_.size() <= config_.max_debts) return;
+  write_debt(debts_.front(), now);
+  debts_.pop_front();
+}
+
+// A debt is paid when all that the state may hold came by the logs. While its donor is present, or
+// something is still on its way, that is expected; afterwards nobody else may have it.
+void Core::settle_debts(MonoTime now) {
+  const bool quiet = caught_up_ && !intake_ && repairs_.empty() && !peers_.empty();
+  std::erase_if(debts_, [&](const Debt& debt) {
+    const bool paid = std::all_of(debt.limit.begin(), debt.limit.end(), [&](const auto& entry) {
+      return is_retired(entry.first) || have_of(entry.first).contains(entry.second);
+    });
+    if (paid) return true;
+    if (!quiet || is_present(debt.from) || now - debt.since < config_.direct_grace) return false;
+    write_debt(debt, now);
+    return true;
+  });
+}
+
+// One key: its state becomes an op of ours. Many: we take a number that has no op, so that every peer
+// finds it missing, finds it in no ring, and takes a snapshot from us.
+void Core::write_debt(const Debt& debt, MonoTime now) {
+  ++counters_.debts_written;
+  if (!debt.key) {
+    applied_[self_].add(++own_seq_);
+    note_progress(self_);
+    return;
+  }
+  const auto [store, key] = *debt.key;
+  std::optional<Bytes> state = source_.state_of(store, key);
+  if (!state) return;
+  Op op;
+  op.store = store;
+  op.kind = kStateKind;
+  op.key = key;
+  op.payload = std::move(*state);
+  append(std::move(op), now);
+}
+
+// Restarts leave logs behind that nobody writes any more. What all have in full need not be spoken of.
+void Core::retire_logs() {
+  while (departed_.size() > config_.max_departed) {
+    auto agreed = std::find_if(departed_.begin(), departed_.end(), [&](const Replica& origin) {
+      return std::all_of(peers_.begin(), peers_.end(), [&](const auto& each) {
+        auto known = each.second.known.find(origin);
+        return known != each.second.known.end() && known->second == applied_[origin];
+      });
+    });
+    if (agreed == departed_.end()) {
+      if (departed_.size() <= 2 * config_.max_departed) return;
+      agreed = departed_.begin();
+    }
+    const Replica origin = *agreed;
+    departed_.erase(agreed);
+    retire(origin);
+  }
+}
+
+void Core::retire(const Replica& origin) {
+  applied_.erase(origin);
+  repairs_.erase(origin);
+  for (auto& [node, peer] : peers_) {
+    peer.known.erase(origin);
+    peer.at_start.erase(origin);
+  }
+  retired_.push_back(origin);
+  if (retired_.size() > kMaxRetiredRemembered) retired_.pop_front();
+  ++counters_.logs_retired;
+}
+
+}  // namespace kith::replication

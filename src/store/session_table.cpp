@@ -1,0 +1,234 @@
+#include "store/session_table.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+
+namespace kith::store {
+
+using replication::Op;
+using replication::SnapshotCursor;
+using replication::StateEntry;
+using replication::StoreId;
+
+SessionView SessionTable::get(const Key& key, WallTime now) const {
+  const Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found == home.entries.end()) return {};
+  return view_of(found->second, now);
+}
+
+SessionView SessionTable::view_of(const SessionEntry& entry, WallTime now) const {
+  if (entry.ended) return {SessionState::ended, nullptr};
+  if (!entry.known()) return {};
+  const bool idle =
+      limits_.idle_timeout > Duration{0} && now - entry.record->last_seen >= limits_.idle_timeout;
+  if (idle || now >= entry.record->expires) return {SessionState::ended, nullptr};
+  return {SessionState::live, entry.record};
+}
+
+Op SessionTable::originate(SessionOp kind, const Key& key, uint64_t hlc, int64_t expires_ms,
+                           Bytes payload) const {
+  Op op;
+  op.dot.origin.node = self_;
+  op.store = StoreId::session;
+  op.kind = static_cast<uint8_t>(kind);
+  op.key = key;
+  op.hlc = hlc;
+  op.expires_ms = expires_ms;
+  op.payload = std::move(payload);
+  return op;
+}
+
+Result<Op> SessionTable::create(const Key& key, SessionRecord record, WallTime now) {
+  if (record.body.size() > kMaxSessionBody) return Error(Code::limit, "the session is larger than 64 KiB");
+  if (unix_ms(record.created) < 0 || unix_ms(record.last_seen) < 0 || record.expires <= now)
+    return Error(Code::invalid, "the session's times are out of range");
+  if (full(1, kEntryBytes + record.body.size())) return Error(Code::limit, "the session store is full");
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found != home.entries.end() && (found->second.ended || found->second.created_by.hlc != 0))
+    return Error(Code::conflict, "the session exists already");
+  Op op = originate(SessionOp::create, key, stamp(now), unix_ms(record.expires), create_payload(record));
+  merge_locked(home, key, *entry_of(op));
+  return op;
+}
+
+Result<Op> SessionTable::update(const Key& key, Bytes body, WallTime now) {
+  if (body.size() > kMaxSessionBody) return Error(Code::limit, "the session is larger than 64 KiB");
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found == home.entries.end() || view_of(found->second, now).state != SessionState::live)
+    return Error(Code::not_found, "the session is not live");
+  const SessionEntry& entry = found->second;
+  const size_t old_size = entry.record->body.size();
+  if (body.size() > old_size && full(0, body.size() - old_size))
+    return Error(Code::limit, "the session store is full");
+  // Whoever wrote what we replace: our write comes after it, also when its clock is ahead of ours.
+  Op op = originate(SessionOp::update, key, stamp(now, entry.body_by.hlc), unix_ms(entry.record->expires),
+                    update_payload(body));
+  merge_locked(home, key, *entry_of(op));
+  return op;
+}
+
+Op SessionTable::revoke(const Key& key, WallTime expires_hint, WallTime now) {
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  int64_t until = std::max<int64_t>(unix_ms(expires_hint), 0);
+  auto found = home.entries.find(key);
+  if (found != home.entries.end()) until = std::max(until, found->second.keep_until_ms);
+  Op op = originate(SessionOp::revoke, key, stamp(now), until, {});
+  merge_locked(home, key, *entry_of(op));
+  return op;
+}
+
+std::optional<Op> SessionTable::touch(const Key& key, WallTime now) {
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found == home.entries.end() || limits_.idle_timeout == Duration{0}) return std::nullopt;
+  const SessionView view = view_of(found->second, now);
+  if (view.state != SessionState::live || now - view.record->last_seen < touch_quantum()) return std::nullopt;
+  Op op = originate(SessionOp::touch, key, stamp(now), unix_ms(view.record->expires), touch_payload(now));
+  merge_locked(home, key, *entry_of(op));
+  return op;
+}
+
+Merged SessionTable::apply(const Op& op, WallTime now) {
+  if (op.store != StoreId::session) return refuse();
+  std::optional<SessionEntry> change = entry_of(op);
+  if (!change) return refuse();
+  observe(op.hlc, now);
+  return merge(op.key, std::move(*change), now);
+}
+
+Merged SessionTable::apply(const StateEntry& state, WallTime now) {
+  if (state.store != StoreId::session) return refuse();
+  std::optional<SessionEntry> change = SessionEntry::decode(state.state);
+  if (!change) return refuse();
+  observe(std::max(change->created_by.hlc, change->body_by.hlc), now);
+  return merge(state.key, std::move(*change), now);
+}
+
+Merged SessionTable::merge(const Key& key, SessionEntry&& change, WallTime now) {
+  if (expired(change, now)) return Merged::nothing;
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  const Merged result = merge_locked(home, key, std::move(change));
+  if (result != Merged::nothing && full(0, 0)) ++over_limit_;
+  return result;
+}
+
+Merged SessionTable::merge_locked(Shard& home, const Key& key, SessionEntry&& change) {
+  auto [found, fresh] = home.entries.try_emplace(key);
+  SessionEntry& entry = found->second;
+  const bool was_ended = entry.ended;
+  const size_t before = fresh ? 0 : entry.bytes();
+  const bool changed = entry.merge(std::move(change));
+  if (fresh) ++entries_;
+  bytes_ += entry.bytes() - before;  // unsigned: also right when it shrank
+  if (entry.ended && !was_ended) return Merged::ended;
+  return changed ? Merged::changed : Merged::nothing;
+}
+
+bool SessionTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<StateEntry>& out) {
+  if (cursor.store > StoreId::session) return false;
+  if (cursor.store < StoreId::session) cursor = SnapshotCursor{StoreId::session, Key{}, false};
+  size_t bytes = 0;
+  for (size_t at = cursor.after.bytes[0]; at < shards_.size(); ++at) {
+    std::lock_guard lock(shards_[at].mutex);
+    std::vector<Key> keys;
+    for (const auto& [key, entry] : shards_[at].entries)
+      if (!cursor.begun || key > cursor.after) keys.push_back(key);
+    std::sort(keys.begin(), keys.end());
+    for (const Key& key : keys) {
+      Bytes state;
+      Writer writer(state);
+      shards_[at].entries.find(key)->second.encode(writer);
+      bytes += Key::kSize + state.size();
+      if (bytes > max_bytes && !out.empty()) return true;
+      out.push_back(StateEntry{StoreId::session, key, std::move(state)});
+      cursor.after = key;
+      cursor.begun = true;
+    }
+  }
+  return false;
+}
+
+std::optional<Bytes> SessionTable::state_of(StoreId store, const Key& key) {
+  if (store != StoreId::session) return std::nullopt;
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found == home.entries.end()) return std::nullopt;
+  Bytes state;
+  Writer writer(state);
+  found->second.encode(writer);
+  return state;
+}
+
+size_t SessionTable::sweep(WallTime now, size_t shards) {
+  size_t freed = 0;
+  for (size_t i = 0; i < shards; ++i) {
+    Shard& home = shards_[next_sweep_++ % shards_.size()];
+    std::lock_guard lock(home.mutex);
+    for (auto at = home.entries.begin(); at != home.entries.end();) {
+      auto here = at++;
+      if (!expired(here->second, now)) continue;
+      bytes_ -= here->second.bytes();
+      --entries_;
+      ++freed;
+      home.entries.erase(here);
+    }
+  }
+  expired_ += freed;
+  return freed;
+}
+
+uint64_t SessionTable::content_hash(WallTime now) const {
+  uint64_t sum = 0;  // of the entries' hashes: independent of their order
+  for (const Shard& home : shards_) {
+    std::lock_guard lock(home.mutex);
+    for (const auto& [key, entry] : home.entries) {
+      if (entry.keep_until_ms <= unix_ms(now)) continue;
+      Bytes state;
+      Writer writer(state);
+      entry.encode(writer, false);
+      const crypto::Digest digest = crypto::sha256({key.view(), state});
+      sum += Reader(digest).u64();
+    }
+  }
+  return sum;
+}
+
+SessionTable::Counters SessionTable::counters() const {
+  return {over_limit_, refused_, far_ahead_, expired_};
+}
+
+bool SessionTable::full(size_t more_entries, size_t more_bytes) const {
+  return entries_ + more_entries > limits_.max_entries || bytes_ + more_bytes > limits_.max_bytes;
+}
+
+bool SessionTable::expired(const SessionEntry& entry, WallTime now) const {
+  return unix_ms(now - kTombstoneGrace) >= entry.keep_until_ms;
+}
+
+uint64_t SessionTable::stamp(WallTime now, uint64_t above) {
+  std::lock_guard lock(clock_mutex_);
+  return std::max(clock_.tick(now), above + 1);
+}
+
+void SessionTable::observe(uint64_t hlc, WallTime now) {
+  std::lock_guard lock(clock_mutex_);
+  if (!clock_.observe(hlc, now)) ++far_ahead_;
+}
+
+Merged SessionTable::refuse() {
+  ++refused_;
+  return Merged::refused;
+}
+
+}  // namespace kith::store
