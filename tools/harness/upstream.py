@@ -65,7 +65,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             path, _, query = self.path.partition("?")
             self.query = dict(urllib.parse.parse_qsl(query))
-            name = path.strip("/").split("/")[0]
+            name = path.removeprefix("/public").strip("/").split("/")[0]
             getattr(self, f"on_{name}", self.on_echo)(path)
         finally:
             with self.owner._lock:
