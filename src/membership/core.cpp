@@ -342,6 +342,15 @@ void Core::set_state(State state, MonoTime now) {
   settle();
 }
 
+void Core::set_addresses(const Multiaddr& membership, const Multiaddr& data, MonoTime now) {
+  begin(now);
+  if (has_left() || (membership == self_.membership && data == self_.data)) return;
+  self_.membership = membership;
+  self_.data = data;
+  raise_ourselves();
+  settle();
+}
+
 std::optional<Transmit> Core::poll_transmit() {
   if (transmits_.empty()) return std::nullopt;
   Transmit out = std::move(transmits_.front());

@@ -166,6 +166,8 @@ class Core {
   // Raises our own record and sends it to all. State::left is final: what is pending goes out, then the
   // driver closes the links; the core dials and judges no more.
   void set_state(State state, MonoTime now);
+  // The same for the addresses in our record, once it is known how we are reached.
+  void set_addresses(const Multiaddr& membership, const Multiaddr& data, MonoTime now);
 
   std::optional<Transmit> poll_transmit();
   std::optional<Dial> poll_dial();
