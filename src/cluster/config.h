@@ -14,20 +14,20 @@ namespace kith::cluster {
 struct ClusterConfig {
   std::string name;
   bool disabled = false;
-  Multiaddr membership;                          // addresses.membership: bind address
-  Multiaddr data;                                // addresses.data: bind address
+  Multiaddr membership;                           // addresses.membership: bind address
+  Multiaddr data;                                 // addresses.data: bind address
   std::optional<Multiaddr> advertise_membership;  // addresses.advertise.*: what peers dial, when it differs
   std::optional<Multiaddr> advertise_data;        // from the bind address (NAT, a proxy); else derived
   enum class Discovery : uint8_t { fixed, srv };
-  Discovery discovery = Discovery::fixed;        // discovery.method: static | srvdns
-  std::vector<Multiaddr> seeds;                  // discovery.static.nodes[].endpoints.membership
-  std::string srv_dns_address;                   // discovery.srvDNS.* (issue of discovery; refused until then)
+  Discovery discovery = Discovery::fixed;  // discovery.method: static | srvdns
+  std::vector<Multiaddr> seeds;            // discovery.static.nodes[].endpoints.membership
+  std::string srv_dns_address;             // discovery.srvDNS.* (issue of discovery; refused until then)
   Duration srv_poll_interval = 30s;
   std::vector<std::string> srv_names;
   // encryption.psk: the first key is offered, all are accepted. A list, or one value.
   std::vector<crypto::Secret> psks;
-  std::string node_key_file;                     // encryption.nodeKey.file; "" = a new key each start
-  size_t max_members = 32;                       // everyone observes everyone up to here
+  std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start
+  size_t max_members = 32;    // everyone observes everyone up to here
 };
 
 }  // namespace kith::cluster

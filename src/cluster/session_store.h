@@ -11,24 +11,14 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "runtime/ports.h"
+#include "store/session_table.h"
 
 namespace kith::cluster {
 
-using SessionKey = Id<32, struct SessionKeyTag>;
-
-struct SessionRecord {
-  Bytes body;               // opaque: identity and claims, encoded by the gateway; at most 64 KiB
-  WallTime created;
-  WallTime expires;         // absolute, immutable after create
-  WallTime last_seen;       // quantised: exact to idle timeout / 20
-};
-
-enum class SessionState : uint8_t { unknown, live, ended };  // ended: revoked or expired here
-
-struct SessionLookup {
-  SessionState state = SessionState::unknown;
-  std::shared_ptr<const SessionRecord> record;  // when live
-};
+using SessionKey = store::Key;
+using SessionRecord = store::SessionRecord;  // body: opaque to the stores, at most store::kMaxSessionBody
+using SessionState = store::SessionState;    // ended: revoked or expired here
+using SessionLookup = store::SessionView;
 
 enum class AckLevel : uint8_t { local, one, all };
 

@@ -1,0 +1,483 @@
+#include "cluster/cluster.h"
+
+#include <algorithm>
+
+#include "base/codec.h"
+#include "cluster/node_key.h"
+#include "cluster/replicated_sessions.h"
+#include "crypto/hash.h"
+
+namespace kith::cluster {
+namespace {
+
+using mesh::Channel;
+using mesh::Lane;
+using replication::Priority;
+
+// How much may lie in a link's queue before the cores are asked for more: enough to keep the socket
+// busy, little enough that an urgent write is not far behind.
+constexpr size_t kUrgentQueue = 128 << 10;
+constexpr size_t kBulkQueue = 256 << 10;
+constexpr Duration kStartCheck = 50ms;
+constexpr Duration kHousekeeping = 250ms;
+constexpr size_t kMaxNames = 1024;
+
+Lane lane_of(Priority priority) {
+  switch (priority) {
+    case Priority::control: return Lane::control;
+    case Priority::session: return Lane::session;
+    case Priority::repair: return Lane::repair;
+  }
+  return Lane::repair;
+}
+
+// The address peers dial: as configured, else the one that is bound, with the port it got.
+Multiaddr advertised(const std::optional<Multiaddr>& configured, const runtime::Listener& listener) {
+  return configured ? *configured : Multiaddr::from(listener.local_endpoint());
+}
+
+bool is_unspecified(const Multiaddr& address) {
+  auto ip = IpAddress::parse(address.host);
+  return ip && ip->is_unspecified();
+}
+
+Result<Endpoint> bind_endpoint(const Multiaddr& address, const char* key) {
+  if (address.is_name())
+    return Error(Code::invalid, std::string(key) + ": a bind address is /ip4 or /ip6, not a name", Side::config);
+  KITH_TRY(IpAddress ip, IpAddress::parse(address.host));
+  return Endpoint{ip, address.port};
+}
+
+membership::Config membership_config(const ClusterConfig& config) {
+  membership::Config out;
+  out.max_members = config.max_members;
+  return out;
+}
+
+uint64_t random_u64(runtime::Entropy& entropy) {
+  uint8_t bytes[8];
+  entropy.fill(bytes);
+  return Reader(bytes).u64();
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- opening
+
+Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
+                                               Log log) {
+  std::string context = "cluster " + config.name;
+  auto key = load_node_key(config.node_key_file, ports.files, ports.entropy, log);
+  if (!key) return std::move(key).error().within(context);
+  LinkTable::Listeners listeners;
+  auto listen = [&](const Multiaddr& at, const char* what, std::unique_ptr<runtime::Listener>& out) -> Result<void> {
+    KITH_TRY(Endpoint endpoint, bind_endpoint(at, what));
+    KITH_TRY(out, ports.network.listen(endpoint));
+    return {};
+  };
+  auto bound = listen(config.membership, "addresses.membership", listeners.membership);
+  if (bound) bound = listen(config.data, "addresses.data", listeners.data);
+  if (!bound) return std::move(bound).error().within(context);
+
+  membership::NodeRecord record;
+  record.key = key->public_key();
+  record.id = membership::node_id(record.key);
+  record.incarnation = static_cast<uint64_t>(unix_ms(ports.loop.wall_now()));
+  record.name = options.node_name;
+  record.software = options.software;
+  record.min_version = mesh::kMinVersion;
+  record.max_version = mesh::kMaxVersion;
+  record.membership = advertised(config.advertise_membership, *listeners.membership);
+  record.data = advertised(config.advertise_data, *listeners.data);
+  return std::unique_ptr<Cluster>(new Cluster(std::move(config), std::move(options), ports, std::move(listeners),
+                                              std::move(*key), record, std::move(log)));
+}
+
+Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports, LinkTable::Listeners listeners,
+                 crypto::SigningKey key, const membership::NodeRecord& record, Log log)
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      ports_(ports),
+      log_(std::move(log)),
+      key_(std::move(key)),
+      keyring_(std::make_shared<const mesh::Keyring>(config_.psks)),
+      tls_(crypto::make_psk_context()),
+      self_(record.replica()),
+      membership_(membership_config(config_), key_, record, random_u64(ports.entropy), ports.loop.now()),
+      table_(options_.limits, self_.node),
+      replication_({}, self_, table_, ports.loop.now()),
+      links_(ports_, scope_, std::move(listeners), [this] { return link_config(); }, self_.node, *this, log_),
+      hub_(ports_.loop, *this, self_.node, log_),
+      sessions_(std::make_unique<ReplicatedSessions>(*this)),
+      boot_nonce_(random_u64(ports.entropy)),
+      started_(ports.loop.now()),
+      view_changed_(ports.loop.now()) {
+  names_[self_.node] = options_.node_name;
+  applied_.note(self_);
+}
+
+Cluster::~Cluster() = default;
+
+mesh::LinkConfig Cluster::link_config() {
+  return {.cluster = config_.name,
+          .key = key_,
+          .incarnation = self_.incarnation,
+          .boot_nonce = boot_nonce_,
+          .record = membership_.self_record(),
+          .keyring = keyring_,
+          .tls = tls_};
+}
+
+std::vector<crypto::Secret> Cluster::cookie_keys() const {
+  std::vector<crypto::Secret> keys;
+  for (const crypto::Secret& psk : config_.psks)
+    keys.push_back(crypto::hkdf(psk.reveal(), as_bytes(config_.name), "kith cookie", 32));
+  return keys;
+}
+
+void Cluster::start() {
+  started_ = view_changed_ = ports_.loop.now();
+  for (const Multiaddr& seed : config_.seeds) {
+    membership_.add_seed(seed);
+    if (seed != membership_.self().membership) untried_.insert(seed);
+  }
+  links_.start();
+  log_.info("cluster started",
+            {{"node", options_.node_name},
+             {"id", self_.node.hex()},
+             {"membership", links_.membership_endpoint().text()},
+             {"data", links_.data_endpoint().text()},
+             {"seeds", config_.seeds.size()}});
+  watch_start();
+  housekeeping();
+  pump();
+}
+
+// ---------------------------------------------------------------- the pump
+
+void Cluster::pump() {
+  if (pumping_) {
+    pump_again_ = true;
+    return;
+  }
+  pumping_ = true;
+  do {
+    pump_again_ = false;
+    pump_membership();
+    pump_replication();
+  } while (pump_again_);
+  pumping_ = false;
+  arm_timers();
+}
+
+void Cluster::pump_membership() {
+  // Drained in this order: what is said, what happened, whom to call.
+  for (;;) {
+    if (auto transmit = membership_.poll_transmit()) {
+      links_.send(transmit->to, Channel::membership, Lane::control, transmit->type, transmit->payload);
+    } else if (auto event = membership_.poll_event()) {
+      on_event(*event);
+    } else if (auto dial = membership_.poll_dial()) {
+      links_.dial(*dial, membership::Config{}.dial_timeout);
+    } else {
+      return;
+    }
+  }
+}
+
+void Cluster::pump_replication() {
+  while (auto event = replication_.poll_event()) on_event(std::move(*event));
+  for (NodeId peer : replication_.present()) fill_links(peer);
+}
+
+void Cluster::fill_links(NodeId peer) {
+  MonoTime now = ports_.loop.now();
+  for (Priority priority : {Priority::control, Priority::session, Priority::repair}) {
+    bool bulk = priority == Priority::repair;
+    Channel channel = bulk ? Channel::bulk : Channel::urgent;
+    size_t cap = bulk ? kBulkQueue : kUrgentQueue;
+    if (!links_.has(peer, channel)) continue;
+    while (links_.queued_bytes(peer, channel) < cap) {
+      auto transmit = replication_.poll_transmit(peer, priority, now);
+      if (!transmit) break;
+      links_.send(peer, channel, lane_of(priority), transmit->type, transmit->payload);
+    }
+  }
+}
+
+void Cluster::arm_timers() {
+  auto arm = [this](runtime::Timer& timer, MonoTime when, auto&& fire) {
+    timer.reset();
+    if (when != kNever && !scope_.stopping()) timer = ports_.loop.call_at(when, fire);
+  };
+  arm(membership_timer_, membership_.poll_timeout(), [this] {
+    membership_.handle_timeout(ports_.loop.now());
+    pump();
+  });
+  arm(replication_timer_, replication_.poll_timeout(), [this] {
+    replication_.handle_timeout(ports_.loop.now());
+    pump();
+  });
+}
+
+// ---------------------------------------------------------------- events of the links
+
+void Cluster::membership_link_up(const mesh::Established& peer, const IpAddress& local) {
+  MonoTime now = ports_.loop.now();
+  membership_.link_up(peer.peer, peer.record, now);
+  // Bound to "any address": the first link shows which of ours is reachable.
+  membership::NodeRecord self = membership_.self();
+  if (is_unspecified(self.membership) || is_unspecified(self.data)) {
+    for (Multiaddr* address : {&self.membership, &self.data})
+      if (is_unspecified(*address)) *address = Multiaddr::from({local, address->port});
+    membership_.set_addresses(self.membership, self.data, now);
+  }
+  pump();
+}
+
+void Cluster::membership_link_down(NodeId peer, bool goodbye) {
+  membership_.link_down(peer, goodbye ? membership::LinkEnd::goodbye : membership::LinkEnd::closed,
+                        ports_.loop.now());
+  pump();
+}
+
+void Cluster::dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) {
+  untried_.erase(address);
+  membership_.dial_result(address, outcome, ports_.loop.now(), peer);
+  pump();
+}
+
+bool Cluster::is_member(const Replica& peer) {
+  const membership::NodeRecord* record = membership_.member(peer.node);
+  return record != nullptr && record->incarnation == peer.incarnation;
+}
+
+void Cluster::data_link_up(NodeId peer, Channel channel) {
+  // Both links carry replication; it begins when both are there and starts over when one is replaced.
+  if (links_.has(peer, Channel::urgent) && links_.has(peer, Channel::bulk)) {
+    if (const membership::NodeRecord* record = membership_.member(peer)) {
+      replication_.peer_up(record->replica(), ports_.loop.now());
+      ack_event_.notify_all();
+    }
+  }
+  log_.debug("data link up", {{"peer", peer.hex()}, {"channel", static_cast<int>(channel)}});
+  pump();
+}
+
+void Cluster::data_link_down(NodeId peer, Channel channel) {
+  replication_.peer_down(peer, ports_.loop.now());
+  if (channel == Channel::bulk) hub_.peer_lost(peer);
+  ack_event_.notify_all();
+  pump();
+}
+
+void Cluster::link_message(NodeId peer, Channel channel, const mesh::Message& message) {
+  MonoTime now = ports_.loop.now();
+  Result<void> handled;
+  if (channel == Channel::membership) {
+    handled = membership_.handle_message(peer, message.type, message.payload, now);
+  } else {
+    membership_.heard(peer, now);
+    if (message.type >= kForwardFirst && message.type <= kForwardLast) {
+      hub_.handle_message(peer, message.type, message.payload);
+    } else {
+      handled = replication_.handle_message(peer, message.type, message.payload, now);
+    }
+  }
+  if (!handled) {
+    log_.warn("a member sent a message that is not valid; its link is closed",
+              {{"peer", peer.hex()}, {"error", handled.error().message()}});
+    if (channel == Channel::membership) {
+      links_.drop_membership(peer);
+      membership_.link_down(peer, membership::LinkEnd::closed, now);
+    } else {
+      links_.drop_data(peer);
+    }
+  }
+  pump();
+}
+
+void Cluster::link_drained(NodeId peer, Channel channel) {
+  if (channel == Channel::membership) return;
+  fill_links(peer);
+}
+
+// ---------------------------------------------------------------- events of the cores
+
+void Cluster::on_event(const membership::Event& event) {
+  MonoTime now = ports_.loop.now();
+  if (const auto* up = std::get_if<membership::MemberUp>(&event)) {
+    view_changed_ = now;
+    {
+      std::lock_guard lock(names_mutex_);
+      if (names_.size() >= kMaxNames) names_.clear();
+      names_[up->record.id] = up->record.name;
+    }
+    applied_.note(up->record.replica());
+    log_.info("member joined", {{"peer", up->record.name},
+                                {"id", up->record.id.hex()},
+                                {"address", up->record.membership.text()},
+                                {"state", to_string(up->record.state)},
+                                {"members", membership_.live_members()}});
+    links_.keep_data_links(up->record.replica(), up->record.data);
+  } else if (const auto* changed = std::get_if<membership::MemberChanged>(&event)) {
+    view_changed_ = now;
+    log_.info("member changed", {{"peer", changed->record.name}, {"state", to_string(changed->record.state)}});
+    links_.keep_data_links(changed->record.replica(), changed->record.data);
+  } else if (const auto* down = std::get_if<membership::MemberDown>(&event)) {
+    view_changed_ = now;
+    log_.warn("member is gone", {{"peer", name_of(down->node)},
+                                 {"id", down->node.hex()},
+                                 {"reason", to_string(down->why)},
+                                 {"members", membership_.live_members()}});
+    links_.forget(down->node);
+  } else if (const auto* drop = std::get_if<membership::DropLink>(&event)) {
+    links_.drop_membership(drop->node);
+  } else if (const auto* unreachable = std::get_if<membership::Unreachable>(&event)) {
+    log_.warn("member is not reachable from here", {{"peer", name_of(unreachable->node)}});
+  } else if (const auto* reachable = std::get_if<membership::Reachable>(&event)) {
+    log_.info("member is reachable", {{"peer", name_of(reachable->node)}});
+  } else if (const auto* outdated = std::get_if<membership::Outdated>(&event)) {
+    log_.error("another process uses this node key, or the clock went back: this node leaves the cluster",
+               {{"incarnation", outdated->incarnation}});
+    phase_ = Phase::left;
+  } else if (const auto* away = std::get_if<membership::TurnedAway>(&event)) {
+    log_.warn("the cluster is full: a node was turned away",
+              {{"peer", away->record.name}, {"max_members", config_.max_members}});
+  }
+}
+
+void Cluster::on_event(replication::Event event) {
+  WallTime now = ports_.loop.wall_now();
+  if (auto* apply = std::get_if<replication::Apply>(&event)) {
+    table_.apply(apply->op, now);
+  } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
+    table_.apply(state->entry, now);
+  } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
+    applied_.note(covered->origin, covered->prefix);
+    applied_event_.notify_all();
+  } else if (std::get_if<replication::AckProgress>(&event) != nullptr) {
+    ack_event_.notify_all();
+  } else if (auto* pulled = std::get_if<replication::Pulled>(&event)) {
+    if (auto it = pulled_.find(pulled->request); it != pulled_.end()) {
+      it->second = *pulled;
+      pulled_event_.notify_all();
+    }
+  } else {
+    become_ready(false);  // CaughtUp
+  }
+}
+
+// ---------------------------------------------------------------- becoming ready
+
+// A node that starts takes the state of the others first. When there is nobody older, all found the
+// cluster together; when nobody answers at all, it founds it alone.
+void Cluster::watch_start() {
+  MonoTime now = ports_.loop.now();
+  if (replication_.caught_up() || phase_ != Phase::syncing) return;
+  bool somebody_ready = false;
+  bool all_linked = true;
+  for (const membership::Member& member : membership_.members(now)) {
+    if (member.self) continue;
+    if (member.record.state != membership::State::joining) somebody_ready = true;
+    auto present = replication_.present();
+    if (std::find(present.begin(), present.end(), member.record.id) == present.end()) all_linked = false;
+  }
+  bool quiet = now - view_changed_ >= options_.founding_grace;
+  if (!somebody_ready && all_linked && quiet && untried_.empty()) {
+    replication_.allow_founding(now);
+    pump();
+  }
+  if (now - started_ >= options_.sync_deadline && phase_ == Phase::syncing) {
+    if (!somebody_ready) replication_.allow_founding(now);
+    become_ready(!replication_.caught_up());
+    pump();
+  }
+  if (phase_ == Phase::syncing) start_timer_ = ports_.loop.call_after(kStartCheck, [this] { watch_start(); });
+}
+
+void Cluster::become_ready(bool degraded) {
+  if (phase_ == Phase::syncing) {
+    phase_ = Phase::ready;
+    membership_.set_state(membership::State::ready, ports_.loop.now());
+    if (degraded) {
+      log_.warn("ready without having caught up: the sync deadline passed", {{"sessions", table_.size()}});
+    } else {
+      log_.info("ready: caught up with the cluster",
+                {{"members", membership_.live_members()}, {"sessions", table_.size()}});
+    }
+  }
+  degraded_ = degraded;
+  pump();
+}
+
+void Cluster::housekeeping() {
+  table_.sweep(ports_.loop.wall_now());
+  house_timer_ = ports_.loop.call_after(kHousekeeping, [this] { housekeeping(); });
+}
+
+// ---------------------------------------------------------------- acknowledgement, leaving
+
+runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime deadline) {
+  if (level == AckLevel::local) co_return true;
+  if (replication_.peers() == 0) {
+    ++unacknowledged_writes_;
+    if (!std::exchange(said_no_peer_, true))
+      log_.warn("no other member to acknowledge writes: they are held on this node alone for now");
+    co_return true;
+  }
+  said_no_peer_ = false;
+  for (;;) {
+    size_t peers = replication_.peers();
+    size_t needed = level == AckLevel::one ? std::min<size_t>(1, peers) : peers;
+    if (replication_.acked_by(seq) >= needed) co_return true;
+    if (!co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token())) co_return false;
+  }
+}
+
+void Cluster::set_draining() {
+  if (phase_ != Phase::syncing && phase_ != Phase::ready) return;
+  phase_ = Phase::draining;
+  membership_.set_state(membership::State::draining, ports_.loop.now());
+  pump();
+}
+
+runtime::Task<void> Cluster::leave(MonoTime deadline) {
+  set_draining();
+  bool handed_over = co_await wait_acks(replication_.own_seq(), AckLevel::all, deadline);
+  if (!handed_over)
+    log_.warn("leaving although not every member has confirmed the last writes",
+              {{"confirmed_by", replication_.acked_by(replication_.own_seq())}, {"members", replication_.peers()}});
+  phase_ = Phase::left;
+  links_.stop_listening();
+  membership_.set_state(membership::State::left, ports_.loop.now());
+  pump();
+  links_.say_goodbye();
+  co_await runtime::sleep(ports_.loop, 50ms);  // the last words leave the socket buffers
+  log_.info("left the cluster", {{"handed_over", handed_over}});
+}
+
+runtime::Task<void> Cluster::stop() {
+  links_.stop_listening();
+  co_await scope_.close();
+  membership_timer_.reset();
+  replication_timer_.reset();
+  start_timer_.reset();
+  house_timer_.reset();
+}
+
+// ---------------------------------------------------------------- for the forward hub
+
+bool Cluster::has_link(NodeId peer) { return links_.has(peer, Channel::bulk); }
+
+void Cluster::send_forward(NodeId peer, ForwardType type, ByteView payload) {
+  links_.send(peer, Channel::bulk, Lane::stream, static_cast<uint8_t>(type), payload);
+}
+
+std::string Cluster::name_of(NodeId peer) {
+  std::lock_guard lock(names_mutex_);
+  auto it = names_.find(peer);
+  return it == names_.end() ? std::string() : it->second;
+}
+
+}  // namespace kith::cluster

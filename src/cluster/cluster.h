@@ -1,0 +1,141 @@
+// Cluster: one entry of `clusters:`, running. It pumps the pure cores (membership, replication, the
+// session table) over the links and hands the result to the gateway as a SessionStore and a Forwarder.
+// Everything here runs on the control loop unless it says otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "cluster/applied_view.h"
+#include "cluster/config.h"
+#include "cluster/forward_hub.h"
+#include "cluster/link_table.h"
+#include "cluster/session_store.h"
+#include "membership/core.h"
+#include "replication/core.h"
+#include "store/session_table.h"
+
+namespace kith::cluster {
+
+struct ClusterOptions {
+  std::string node_name;
+  std::string software;            // "kith/0.1.0"
+  store::SessionLimits limits;
+  Duration sync_deadline = 10s;    // then the node serves with what it has, and says that it is degraded
+  Duration founding_grace = 500ms;  // how long a quiet start waits for somebody older
+};
+
+enum class Phase : uint8_t { syncing, ready, draining, left };
+
+class Cluster final : LinkTable::Events, ForwardHub::Links {
+ public:
+  // Reads or makes the node key and binds both channels. Errors name what is wrong.
+  static Result<std::unique_ptr<Cluster>> open(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
+                                               Log log);
+  ~Cluster() override;
+
+  void start();
+  // The graceful end: writes are handed to the others, then the members are told. stop() follows.
+  runtime::Task<void> leave(MonoTime deadline);
+  // Tells members and load balancers that this node goes; writes still work.
+  void set_draining();
+  runtime::Task<void> stop();
+
+  // From any thread.
+  Phase phase() const { return phase_.load(); }
+  bool degraded() const { return degraded_.load(); }  // ready by deadline, not by being caught up
+  SessionStore& sessions() { return *sessions_; }
+  Forwarder& forwarder() { return hub_; }
+  ForwardHub& hub() { return hub_; }
+  // The node, member or past, whose id starts with the prefix.
+  std::optional<NodeId> find_node(ByteView prefix) const { return applied_.find(prefix); }
+  // Keys for cookies and codes, the same on all nodes, one per PSK; the first signs.
+  std::vector<crypto::Secret> cookie_keys() const;
+  const std::string& name() const { return config_.name; }
+  NodeId id() const { return self_.node; }
+  Endpoint membership_endpoint() const { return links_.membership_endpoint(); }
+
+  // On the control loop.
+  const membership::Core& membership() const { return membership_; }
+  const replication::Core& replication() const { return replication_; }
+  const LinkCounters& link_counters() const { return links_.counters(); }
+
+ private:
+  friend class ReplicatedSessions;
+
+  Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports, LinkTable::Listeners listeners,
+          crypto::SigningKey key, const membership::NodeRecord& record, Log log);
+
+  // LinkTable::Events
+  void membership_link_up(const mesh::Established& peer, const IpAddress& local) override;
+  void membership_link_down(NodeId peer, bool goodbye) override;
+  void data_link_up(NodeId peer, mesh::Channel channel) override;
+  void data_link_down(NodeId peer, mesh::Channel channel) override;
+  bool is_member(const Replica& peer) override;
+  void link_message(NodeId peer, mesh::Channel channel, const mesh::Message& message) override;
+  void link_drained(NodeId peer, mesh::Channel channel) override;
+  void dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) override;
+
+  // ForwardHub::Links
+  bool has_link(NodeId peer) override;
+  void send_forward(NodeId peer, ForwardType type, ByteView payload) override;
+  std::string name_of(NodeId peer) override;
+
+  // Moves outputs of the cores to where they go until there are none; re-arms the timers.
+  void pump();
+  void pump_membership();
+  void pump_replication();
+  void fill_links(NodeId peer);
+  void on_event(const membership::Event& event);
+  void on_event(replication::Event event);
+  void arm_timers();
+  void watch_start();  // founding, sync deadline
+  void become_ready(bool degraded);
+  void housekeeping();
+
+  // Waits until the write is acknowledged at the level. False at the deadline.
+  runtime::Task<bool> wait_acks(uint64_t seq, AckLevel level, MonoTime deadline);
+
+  mesh::LinkConfig link_config();
+
+  const ClusterConfig config_;
+  const ClusterOptions options_;
+  runtime::Ports& ports_;
+  Log log_;
+  crypto::SigningKey key_;
+  std::shared_ptr<const mesh::Keyring> keyring_;
+  std::shared_ptr<const crypto::TlsContext> tls_;
+  Replica self_;
+  runtime::Scope scope_;
+  membership::Core membership_;
+  store::SessionTable table_;
+  replication::Core replication_;
+  LinkTable links_;
+  ForwardHub hub_;
+  std::unique_ptr<SessionStore> sessions_;
+  const uint64_t boot_nonce_;  // two processes with one node key differ in it
+
+  AppliedView applied_;
+  runtime::Event applied_event_;   // more of some log is applied
+  runtime::Event ack_event_;       // somebody acknowledged, came or went
+  runtime::Event pulled_event_;    // an answer to a pull is in pulled_
+  std::map<uint64_t, std::optional<replication::Pulled>> pulled_;  // requests that somebody waits for
+  bool pumping_ = false;
+  bool pump_again_ = false;
+  runtime::Timer membership_timer_, replication_timer_, start_timer_, house_timer_;
+  MonoTime started_;
+  MonoTime view_changed_;
+  std::set<Multiaddr> untried_;  // seeds whose first dial has not ended yet
+  bool said_no_peer_ = false;
+  uint64_t unacknowledged_writes_ = 0;
+
+  std::atomic<Phase> phase_{Phase::syncing};
+  std::atomic<bool> degraded_{false};
+  mutable std::mutex names_mutex_;
+  std::map<NodeId, std::string> names_;  // of members, also past ones (bounded)
+};
+
+}  // namespace kith::cluster

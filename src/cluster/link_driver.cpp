@@ -1,0 +1,144 @@
+#include "cluster/link_driver.h"
+
+namespace kith::cluster {
+namespace {
+
+constexpr size_t kReadSize = 64 << 10;
+// A peer that takes nothing for this long is gone, whatever its heartbeats on the other link say.
+constexpr Duration kWriteTimeout = 15s;
+// After we refused: how long we read on, so that our words arrive before a reset does.
+constexpr Duration kLinger = 500ms;
+
+}  // namespace
+
+LinkDriver::LinkDriver(runtime::Loop& loop, std::unique_ptr<runtime::Stream> stream, mesh::Link link,
+                       bool dialled, Owner& owner)
+    : loop_(loop),
+      stream_(std::move(stream)),
+      link_(std::move(link)),
+      dialled_(dialled),
+      owner_(owner),
+      remote_(stream_->remote_endpoint()),
+      local_(stream_->local_endpoint()) {}
+
+runtime::Task<void> LinkDriver::run(std::stop_token stop) {
+  std::stop_callback on_stop(stop, [this] { cut(); });
+  arm_timer();
+  runtime::Scope scope;
+  scope.spawn(write_loop());
+  co_await read_loop();
+  reading_done_ = true;
+  output_.notify_all();
+  co_await scope.close();
+  timer_.reset();
+  stream_->close();
+}
+
+runtime::Task<void> LinkDriver::read_loop() {
+  Bytes buffer(kReadSize);
+  while (!link_.closed()) {
+    auto n = co_await stream_->read(buffer, kNever);
+    if (!n) {
+      note_end(mesh::Refusal::none, true, n.error().message());
+      co_return;
+    }
+    if (*n == 0) {
+      link_.handle_end(loop_.now());
+    } else {
+      link_.handle_input(ByteView(buffer).first(*n), loop_.now());
+    }
+    drain_events();
+    output_.notify_all();
+    arm_timer();
+  }
+  // What the link still has to say goes out first; then wait for the peer to hang up.
+  MonoTime until = loop_.now() + kLinger;
+  for (;;) {
+    auto n = co_await stream_->read(buffer, until);
+    if (!n || *n == 0) break;
+  }
+}
+
+runtime::Task<void> LinkDriver::write_loop() {
+  while (!stopped_) {
+    Bytes data = link_.poll_transmit();
+    if (data.empty() && !link_.closed() && established()) {
+      owner_.on_drained(*this);
+      data = link_.poll_transmit();
+    }
+    if (data.empty()) {
+      if (link_.closed()) {
+        (void)co_await stream_->shutdown();
+        co_return;
+      }
+      if (reading_done_) co_return;
+      co_await output_.wait_until(loop_, kNever);
+      continue;
+    }
+    auto sent = co_await stream_->write_all(data, loop_.now() + kWriteTimeout);
+    if (!sent) {
+      note_end(mesh::Refusal::none, true, sent.error().message());
+      stream_->close();
+      co_return;
+    }
+  }
+}
+
+void LinkDriver::drain_events() {
+  while (auto event = link_.poll_event()) {
+    if (auto* established = std::get_if<mesh::Established>(&*event)) {
+      peer_ = std::move(*established);
+      owner_.on_established(*this, *peer_);
+    } else if (auto* message = std::get_if<mesh::Message>(&*event)) {
+      if (!stopped_) owner_.on_message(*this, *message);
+    } else {
+      const auto& closed = std::get<mesh::Closed>(*event);
+      note_end(closed.reason, closed.by_peer, closed.detail);
+    }
+  }
+}
+
+void LinkDriver::arm_timer() {
+  MonoTime when = link_.poll_timeout();
+  if (when == kNever) {
+    timer_.reset();
+    return;
+  }
+  timer_ = loop_.call_at(when, [this] {
+    link_.handle_timeout(loop_.now());
+    drain_events();
+    output_.notify_all();
+    if (link_.closed()) {
+      stream_->close();
+    } else {
+      arm_timer();
+    }
+  });
+}
+
+void LinkDriver::send(mesh::Lane lane, uint8_t type, ByteView payload) {
+  if (stopped_ || !link_.established() || link_.closed()) return;
+  link_.send(lane, type, payload);
+  output_.notify_all();
+}
+
+void LinkDriver::refuse(mesh::Refusal reason, std::string detail) {
+  if (link_.closed()) return;
+  link_.refuse(reason, std::move(detail));
+  drain_events();
+  output_.notify_all();
+}
+
+void LinkDriver::cut() {
+  stopped_ = true;
+  note_end(mesh::Refusal::none, false, "closed here");
+  stream_->close();  // last: whoever waits on the stream goes on inside this call, to the end of run()
+}
+
+void LinkDriver::note_end(mesh::Refusal reason, bool by_peer, std::string detail) {
+  if (ended_) return;
+  ended_ = true;
+  end_ = {reason, by_peer, std::move(detail)};
+}
+
+}  // namespace kith::cluster

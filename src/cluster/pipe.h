@@ -1,0 +1,87 @@
+// Pipe: one end of a forwarded request's byte stream, as the worker loop sees it. The other end is the
+// same on another node; between them lie the two control loops and the bulk link. All state lives on
+// the worker loop; the control loop posts what arrives, the pipe posts what leaves.
+//
+// Flow control: each side sends only what the other has granted (credit), so a slow client holds up
+// its own stream and nothing else.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "cluster/forward_codec.h"
+#include "runtime/ports.h"
+#include "runtime/sync.h"
+
+namespace kith::cluster {
+
+inline constexpr size_t kPipeWindow = 256 << 10;  // bytes in flight per direction
+
+class Pipe {
+ public:
+  // Sends one message about this pipe to the peer; callable on the worker loop.
+  using Send = std::function<void(ForwardType type, Bytes payload)>;
+
+  Pipe(runtime::Loop& loop, Send send, size_t initial_credit)
+      : loop_(loop), send_(std::move(send)), credit_(initial_credit) {}
+
+  // What arrived, in order; on the worker loop.
+  void on_head(Result<http::ResponseHead> head) { head_.set(std::move(head)); }
+  void on_data(Bytes data);
+  void on_end();
+  void on_credit(uint64_t bytes);
+  void on_reset(Error error);
+
+  // The response head, when this end is the one that asked.
+  runtime::Task<Result<http::ResponseHead>> head(MonoTime deadline);
+  // Waits until the other side took the request (it has granted credit).
+  runtime::Task<Result<void>> accepted(MonoTime deadline);
+  runtime::Task<Result<size_t>> read(MutableByteView buffer, MonoTime deadline);
+  runtime::Task<Result<void>> write(ByteView data, MonoTime deadline);
+  void send_head(const http::ResponseHead& head);
+  void grant(size_t bytes);
+  // Ends our direction in order. Idempotent.
+  void end();
+  // Ends both directions, unless both have ended in order. Idempotent.
+  void reset(std::string_view why);
+
+  bool finished() const { return failed_ || (received_end_ && sent_end_); }
+
+ private:
+  runtime::Loop& loop_;
+  Send send_;
+  uint64_t credit_;            // what we may still send
+  size_t held_ = 0;            // received, not yet read
+  size_t unacknowledged_ = 0;  // read, credit not yet returned
+  std::deque<Bytes> inbound_;
+  size_t offset_ = 0;          // into the first of inbound_
+  bool received_end_ = false;
+  bool sent_end_ = false;
+  std::optional<Error> failed_;
+  runtime::OneShot<Result<http::ResponseHead>> head_;
+  runtime::Event readable_;
+  runtime::Event writable_;
+};
+
+// The pipe as a Stream (after an upgrade) and as a body.
+class PipeStream final : public runtime::Stream {
+ public:
+  PipeStream(std::shared_ptr<Pipe> pipe, const http::Origin& origin);
+  ~PipeStream() override { PipeStream::close(); }
+  runtime::Task<Result<size_t>> read(MutableByteView buffer, MonoTime deadline) override {
+    return pipe_->read(buffer, deadline);
+  }
+  runtime::Task<Result<void>> write(std::span<const ByteView> pieces, MonoTime deadline) override;
+  runtime::Task<Result<void>> shutdown() override;
+  void close() override { pipe_->reset("closed"); }
+  Endpoint local_endpoint() const override { return local_; }
+  Endpoint remote_endpoint() const override { return remote_; }
+
+ private:
+  std::shared_ptr<Pipe> pipe_;
+  Endpoint local_;
+  Endpoint remote_;
+};
+
+}  // namespace kith::cluster
