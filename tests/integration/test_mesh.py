@@ -241,14 +241,7 @@ class Replay(ProcessTest):
 
 class Restart(ProcessTest):
     def test_a_node_is_not_ready_before_it_has_caught_up(self):
-        proxies = []
-
-        def customize(config, node):
-            if node.name != "b" or not proxies:
-                return
-            config["clusters"][0]["discovery"]["static"]["nodes"] = [
-                {"endpoints": {"membership": f"/ip4/127.0.0.1/tcp/{proxies[0].port}"}}]
-        cluster = self.make_cluster(names=("a", "b"), customize=customize).start()
+        cluster = self.make_cluster(names=("a", "b")).start()
         people = [self.login(cluster, cluster.a, user) for user in ("alice", "bob")]
         cluster.b.kill()
         cluster.b.process.start()
@@ -269,11 +262,9 @@ class Restart(ProcessTest):
         self.addCleanup(proxy.close)
 
         def customize(config, node):
-            if node.name == "b":
-                config["clusters"][0]["discovery"]["static"]["nodes"] = [
-                    {"endpoints": {"membership": f"/ip4/127.0.0.1/tcp/{proxy.port}"}}]
-            else:
-                config["clusters"][0]["discovery"]["static"]["nodes"] = []
+            dialled = proxy.port if node.name == "b" else node.membership_port  # a dials nobody
+            config["clusters"][0]["discovery"]["static"]["nodes"] = [
+                {"endpoints": {"membership": f"/ip4/127.0.0.1/tcp/{dialled}"}}]
         cluster = self.make_cluster(names=("a", "b"), customize=customize)
         proxy._target_port = cluster.a.membership_port
         proxy.refuse = True

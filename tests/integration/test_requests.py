@@ -10,6 +10,7 @@ import time
 
 from harness import upstream as upstream_module
 from harness import websocket
+from harness.cluster import local_users
 from harness.faults import FaultProxy
 from harness.process import wait_until
 from harness.testing import ProcessTest, SharedClusterTest, seen_headers
@@ -190,7 +191,10 @@ class OneHop(ProcessTest):
             config["http"]["routing"].update({"prefer": prefer, "timeout": "5s"})
             config["session"]["store"]["cluster"]["ack"] = "local"  # so that the others are behind for a while
             config["session"].update(more)
-        cluster = self.make_cluster(customize=customize).start()
+        # A name for each person: guesses at one name are limited, and many log in at once here.
+        people = [{"name": "local", "type": "local", "enabled": True,
+                   "users": local_users(["alice", *(f"person-{number}" for number in range(60))])}]
+        cluster = self.make_cluster(customize=customize, connectors=people).start()
         self.set_delay = lambda seconds: [setattr(proxy, "delay", seconds) for proxy in proxies.values()]
         self.set_delay(delay)
         return cluster
@@ -261,7 +265,7 @@ class OneHop(ProcessTest):
         def person_of(number):
             choice = random.Random(number)
             entry = choice.choice(cluster.nodes)
-            person = self.sign_in(cluster, entry, choice.choice(["alice", "bob"]))
+            person = self.sign_in(cluster, entry, f"person-{number}")
             for _ in range(8):
                 person.route(choice.choice(cluster.nodes).address)
                 answer = person.get("/echo")
