@@ -4,6 +4,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -28,7 +29,7 @@ class AttemptLimiter {  // one per process, used from every loop
  private:
   const AttemptLimits limits_;
   std::mutex mutex_;
-  MonoTime window_start_ = MonoTime::min();
+  std::optional<MonoTime> window_start_;
   size_t total_ = 0;
   std::unordered_map<std::string, size_t> by_name_;
 };

@@ -81,7 +81,12 @@ Result<Tokens> read_token_response(int status, std::string_view content_type, st
   tokens.access_token = std::string(find_string(*object, "access_token"));
   if (!iequals(find_string(*object, "token_type"), "Bearer")) return wrong("the token is not a bearer token");
   if (tokens.id_token.empty()) return wrong("the token endpoint sent no ID token");
-  if (tokens.access_token.empty()) return wrong("the token endpoint sent no access token");
+  // It is put into a header: RFC 6750 section 2.1 allows visible ASCII only.
+  auto odd = [](char c) { return c <= ' ' || c > '~'; };
+  if (tokens.access_token.empty() ||
+      std::any_of(tokens.access_token.begin(), tokens.access_token.end(), odd)) {
+    return wrong("the token endpoint sent no access token, or a malformed one");
+  }
   return tokens;
 }
 
