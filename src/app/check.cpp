@@ -1,0 +1,368 @@
+// What no single key can say: references between parts, names given twice, and settings that only
+// together make no sense. A part that could not be decoded is skipped here; its problem is told already.
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "app/keys.h"
+#include "base/text.h"
+#include "crypto/tls.h"
+
+namespace kith::app {
+
+namespace {
+
+using gateway::SessionConfig;
+
+std::string item(const std::string& list, size_t index) { return list + "[" + std::to_string(index) + "]"; }
+
+// "expected the name of a TLS profile, found "x"", with the nearest one.
+void unknown_name(Reader& reader, const std::string& path, const std::string& what, const std::string& found,
+                  const std::vector<std::string_view>& known) {
+  std::string message = "there is no " + what + " named \"" + printable(found, 80) + "\"";
+  if (known.empty()) message += " (none is defined)";
+  auto near = nearest(found, known);
+  reader.error_at(path, std::move(message), near ? std::string(*near) : "");
+}
+
+template <class List, class Name>
+std::vector<std::string_view> names_of(const List& list, Name name) {
+  std::vector<std::string_view> out;
+  for (const auto& one : list) {
+    std::string_view text = name(one);
+    if (!text.empty()) out.push_back(text);
+  }
+  return out;
+}
+
+// Later items with a name that an earlier one has.
+template <class List, class Name>
+void check_unique(Reader& reader, const std::string& path, const List& list, Name name) {
+  std::map<std::string, size_t> seen;
+  for (size_t i = 0; i < list.size(); ++i) {
+    std::string text(name(list[i]));
+    if (text.empty()) continue;
+    auto [first, fresh] = seen.emplace(text, i);
+    if (!fresh) {
+      reader.error_at(item(path, i) + ".name",
+                      "the name \"" + printable(text, 80) + "\" is taken by " + item(path, first->second));
+    }
+  }
+}
+
+class Checker {
+ public:
+  Checker(const Config& config, Reader& reader)
+      : config_(config),
+        gateway_(config.gateway),
+        reader_(reader),
+        tls_names_(names_of(gateway_.tls, [](const auto& one) -> std::string_view { return one.name; })),
+        connector_names_(names_of(gateway_.connectors, connector_name)) {}
+
+  void run() {
+    if (config_.clusters_enabled) {
+      check_clusters();
+      check_cluster_users();
+    } else {
+      warn_standalone();
+    }
+    for (size_t i = 0; i < gateway_.tls.size(); ++i) check_tls(gateway_.tls[i]);
+    check_http();
+    check_session();
+    check_old_spellings();
+    check_connectors();
+    check_apps();
+  }
+
+ private:
+  static std::string_view connector_name(const identity::ConnectorConfig& connector) {
+    return std::visit([](const auto& one) -> std::string_view { return one.name; }, connector);
+  }
+
+  void warn_standalone() {
+    bool configured = reader_.has("clusters");
+    bool stored = gateway_.session.store == SessionConfig::Store::cluster;
+    bool routed = gateway_.http.routing.enabled;
+    if (!configured && !stored && !routed) return;
+    std::string message = "the feature experimental.clusters is off: this node runs standalone";
+    if (configured) message += ", clusters are ignored";
+    if (stored) message += ", sessions are kept in this node alone (session.store.type is taken as local)";
+    if (routed) message += ", http.routing is off";
+    std::string where = configured ? "clusters" : stored ? "session.store.type" : "http.routing.enabled";
+    reader_.warn_at(where, message);
+  }
+
+  void check_clusters() {
+    check_unique(reader_, "clusters", config_.clusters, [](const auto& one) { return one.name; });
+    std::map<std::string, std::string> bound;  // address -> path that has it
+    for (size_t i = 0; i < config_.clusters.size(); ++i) {
+      const auto& one = config_.clusters[i];
+      std::string path = item("clusters", i);
+      if (!one.disabled) {
+        check_bound(bound, path + ".addresses.membership", one.membership);
+        check_bound(bound, path + ".addresses.data", one.data);
+      }
+      if (reader_.has(path + ".encryption.psk") && one.psks.empty()) {
+        reader_.error_at(path + ".encryption.psk", "expected at least one key, found none");
+      }
+      if (one.psks.size() > 8) reader_.error_at(path + ".encryption.psk", "expected at most 8 keys");
+    }
+  }
+
+  void check_bound(std::map<std::string, std::string>& bound, const std::string& path,
+                   const Multiaddr& address) {
+    if (address.host.empty() || address.port == 0) return;
+    auto [first, fresh] = bound.emplace(address.text(), path);
+    if (!fresh) reader_.error_at(path, "the address " + address.text() + " is taken by " + first->second);
+  }
+
+  void check_cluster_users() {
+    if (gateway_.session.store == SessionConfig::Store::cluster) {
+      check_cluster_reference("session.store.cluster.name", gateway_.session.cluster);
+    }
+    if (gateway_.http.routing.enabled || !gateway_.http.routing.cluster.empty()) {
+      check_cluster_reference("http.routing.cluster.name", gateway_.http.routing.cluster);
+    }
+  }
+
+  void check_cluster_reference(const std::string& path, const std::string& cluster) {
+    if (cluster.empty()) {
+      if (!reader_.has(path)) reader_.error_at(path, "is missing: expected the name of a defined cluster");
+      return;
+    }
+    auto at = std::find_if(config_.clusters.begin(), config_.clusters.end(),
+                           [&](const auto& one) { return one.name == cluster; });
+    if (at == config_.clusters.end()) {
+      auto known = names_of(config_.clusters, [](const auto& one) -> std::string_view { return one.name; });
+      unknown_name(reader_, path, "cluster", cluster, known);
+    } else if (at->disabled) {
+      reader_.error_at(path, "the cluster \"" + cluster + "\" is disabled");
+    }
+  }
+
+  void check_tls(const http::TlsProfileConfig& profile) {
+    std::string path = "tls." + profile.name;
+    const crypto::TlsProfile& tls = profile.profile;
+    bool has_cert = !tls.certificate_pem.empty();
+    bool has_key = !tls.private_key_pem.empty();
+    // The file may have been named and not readable, which is told already.
+    if (has_cert && !reader_.has(path + ".keyFile")) reader_.error_at(path, "certFile needs keyFile");
+    if (has_key && !reader_.has(path + ".certFile")) reader_.error_at(path, "keyFile needs certFile");
+    bool wants_clients = tls.client_auth == crypto::TlsProfile::ClientAuth::verify_if_given ||
+                         tls.client_auth == crypto::TlsProfile::ClientAuth::require_and_verify;
+    if (wants_clients && !reader_.has(path + ".clientCAFiles")) {
+      reader_.error_at(path + ".clientAuth", "needs clientCAFiles: whose certificates are believed");
+      return;
+    }
+    if (has_cert != has_key) return;
+    auto context = has_cert ? crypto::make_server_context(tls) : crypto::make_client_context(tls);
+    if (!context) reader_.error_at(path, "not a usable profile: " + context.error().message());
+  }
+
+  const http::TlsProfileConfig* tls_reference(const std::string& path, const std::string& profile) {
+    if (profile.empty()) return nullptr;
+    for (const auto& one : gateway_.tls) {
+      if (one.name == profile) return &one;
+    }
+    unknown_name(reader_, path, "TLS profile", profile, tls_names_);
+    return nullptr;
+  }
+
+  void check_http() {
+    const auto* profile = tls_reference("http.tls", gateway_.http.tls);
+    if (!profile) return;
+    std::string path = "tls." + profile->name;
+    if (!reader_.has(path + ".certFile") && !reader_.has(path + ".keyFile")) {
+      reader_.error_at("http.tls",
+                       "the TLS profile \"" + profile->name + "\" has no certFile and keyFile to serve with");
+    }
+  }
+
+  void check_session() {
+    const gateway::CookieConfig& cookie = gateway_.session.cookie;
+    if (cookie.same_site == gateway::CookieConfig::SameSite::none && cookie.disable_secure) {
+      reader_.error_at("session.cookie.sameSite", "None needs Secure: remove disableSecure");
+    }
+    std::string folded = lower(cookie.name);
+    bool host_prefix = folded.starts_with("__host-");
+    if ((host_prefix || folded.starts_with("__secure-")) && cookie.disable_secure) {
+      reader_.error_at("session.cookie.name", "a name with this prefix needs Secure: remove disableSecure");
+    }
+    if (host_prefix && !cookie.domain.empty()) {
+      reader_.error_at("session.cookie.name", "a name with the prefix __Host- cannot have a domain");
+    }
+    if (gateway_.session.idle_timeout > gateway_.session.max_timeout) {
+      reader_.warn_at("session.lifetime.idleTimeout", "longer than maxTimeout, so it never matters");
+    }
+  }
+
+  void check_twice(const std::string& now, const std::string& before) {
+    if (reader_.has(now) && reader_.has(before)) {
+      reader_.error_at(before, "is the old spelling of " + now + ", and both are given");
+    }
+  }
+
+  void check_old_spellings() {
+    check_twice("session.lifetime.maxTimeout", "session.maxLifetimeSeconds");
+    check_twice("session.lifetime.idleTimeout", "session.idleTimeoutSeconds");
+    check_twice("session.cookie.domain", "session.cookieDomain");
+    check_twice("singleLogout.postLogout.redirectURL", "singleLogout.postLogoutRedirectURL");
+  }
+
+  void check_connectors() {
+    check_unique(reader_, "connectors", gateway_.connectors, connector_name);
+    std::map<std::string, size_t> login_paths;
+    for (size_t i = 0; i < gateway_.connectors.size(); ++i) {
+      std::string path = item("connectors", i);
+      if (const auto* oidc = std::get_if<identity::OidcConnectorConfig>(&gateway_.connectors[i])) {
+        check_oidc(path, *oidc);
+      } else {
+        check_local(path, std::get<identity::LocalConnectorConfig>(gateway_.connectors[i]), i, login_paths);
+      }
+    }
+  }
+
+  void check_oidc(const std::string& path, const identity::OidcConnectorConfig& oidc) {
+    if (oidc.name.empty()) return;  // a connector of another type, or one without a name
+    tls_reference(path + ".tls", oidc.tls);
+    check_twice(path + ".oauthLoginRedirect", path + ".oauthRedirectURL");
+    check_twice(path + ".oauthLogoutRedirect", path + ".oidcLogoutCallbackURL");
+    bool named = reader_.has(path + ".oauthLoginRedirect.urls") || reader_.has(path + ".oauthRedirectURL");
+    if (oidc.login_redirect_urls.empty() && !reader_.has(path + ".oauthRedirectURL")) {
+      reader_.error_at(named ? path + ".oauthLoginRedirect.urls" : path,
+                       "expected at least one URL in oauthLoginRedirect.urls, found none");
+    }
+  }
+
+  void check_local(const std::string& path, const identity::LocalConnectorConfig& local, size_t index,
+                   std::map<std::string, size_t>& login_paths) {
+    std::set<std::string> users;
+    for (size_t i = 0; i < local.users.size(); ++i) {
+      const std::string& user = local.users[i].username;
+      if (!user.empty() && !users.insert(user).second) {
+        reader_.error_at(item(path + ".users", i) + ".username",
+                         "the user \"" + printable(user, 80) + "\" is given twice");
+      }
+    }
+    auto [first, fresh] = login_paths.emplace(local.login_path, index);
+    if (!fresh) {
+      reader_.error_at(path + ".loginPath",
+                       "the path " + local.login_path + " is taken by " + item("connectors", first->second));
+    }
+  }
+
+  void check_apps() {
+    check_unique(reader_, "apps", gateway_.apps, [](const auto& one) { return one.name; });
+    std::map<std::string, std::string> patterns;
+    for (size_t i = 0; i < gateway_.apps.size(); ++i) {
+      const gateway::AppConfig& app = gateway_.apps[i];
+      std::string path = item("apps", i);
+      if (app.name.empty()) continue;
+      check_patterns(path, app, patterns);
+      tls_reference(path + ".tls", app.tls);
+      if (!app.tls.empty() && app.upstream.scheme == "http") {
+        reader_.error_at(path + ".tls", "the upstream is plain http: a TLS profile has no use here");
+      }
+      check_headers(path, app);
+      if (app.policies.empty()) reader_.warn_at(path, "there are no policies, so every request is denied");
+      std::map<std::string, size_t> locations;
+      for (size_t p = 0; p < app.policies.size(); ++p) {
+        std::string policy = item(path + ".policies", p);
+        auto [first, fresh] = locations.emplace(app.policies[p].location, p);
+        if (!fresh && reader_.has(policy + ".location")) {
+          reader_.error_at(policy + ".location",
+                           "the location is taken by " + item(path + ".policies", first->second));
+        }
+        check_policy(policy, app.policies[p]);
+      }
+    }
+  }
+
+  void check_patterns(const std::string& path, const gateway::AppConfig& app,
+                      std::map<std::string, std::string>& patterns) {
+    if (app.route_patterns.empty() && reader_.has(path + ".routePatterns")) {
+      reader_.error_at(path + ".routePatterns", "expected at least one pattern, found none");
+    }
+    for (size_t i = 0; i < app.route_patterns.size(); ++i) {
+      const std::string& pattern = app.route_patterns[i];
+      if (pattern.empty()) continue;
+      // "host" and "host/" are the same place, and so are "/x" and "/x/".
+      std::string same = pattern.ends_with('/') ? pattern : pattern + "/";
+      std::string here = item(path + ".routePatterns", i);
+      auto [first, fresh] = patterns.emplace(same, here);
+      if (!fresh)
+        reader_.error_at(here, "the pattern \"" + printable(pattern, 80) + "\" is taken by " + first->second);
+    }
+  }
+
+  void check_headers(const std::string& path, const gateway::AppConfig& app) {
+    std::map<std::string, size_t> seen;
+    for (size_t i = 0; i < app.headers.size(); ++i) {
+      std::string here = item(path + ".headers", i);
+      std::string folded = lower(app.headers[i].name);
+      std::replace(folded.begin(), folded.end(), '_', '-');
+      if (!folded.empty()) {
+        auto [first, fresh] = seen.emplace(folded, i);
+        if (!fresh) {
+          reader_.error_at(here + ".name",
+                           "the header is already set by " + item(path + ".headers", first->second));
+        }
+      }
+      check_template(here + ".value", app.headers[i].value);
+    }
+  }
+
+  void check_template(const std::string& path, const gateway::Template& value) {
+    for (const auto& part : value.parts) {
+      if (!part.is_claim) continue;
+      std::string connector = part.text.substr(0, part.text.find('.'));
+      if (connector == "se") {
+        reader_.error_at(path, "\"{{ se.NAME }}\" is not supported by this version of kith");
+      } else if (std::find(connector_names_.begin(), connector_names_.end(), connector) ==
+                 connector_names_.end()) {
+        unknown_name(reader_, path, "connector", connector, connector_names_);
+      }
+    }
+  }
+
+  void check_policy(const std::string& path, const gateway::PolicyConfig& policy) {
+    for (size_t i = 0; i < policy.idps.size(); ++i) {
+      const std::string& idp = policy.idps[i];
+      if (idp.empty()) continue;
+      std::string here = item(path + ".authentication.idps", i);
+      if (std::find(connector_names_.begin(), connector_names_.end(), idp) == connector_names_.end()) {
+        unknown_name(reader_, here, "connector", idp, connector_names_);
+      }
+    }
+    if (policy.idps.empty() && !policy.allow_unauthenticated) {
+      reader_.warn_at(path,
+                      "neither authentication.idps nor allowUnauthenticated is given, so nobody gets in");
+    }
+    if (!policy.allow_all && policy.rules.empty()) {
+      reader_.warn_at(path, "neither authorization.allowAll nor rules are given, so every request is denied");
+    }
+    if (policy.allow_all && !policy.rules.empty()) {
+      reader_.warn_at(path + ".authorization.allowAll", "with allowAll the rules never matter");
+    }
+    for (size_t r = 0; r < policy.rules.size(); ++r) {
+      std::string rule = item(path + ".authorization.rules", r);
+      for (const gateway::Condition& condition : policy.rules[r].conditions) {
+        check_template(rule, condition.left);
+        check_template(rule, condition.right);
+      }
+    }
+  }
+
+  const Config& config_;
+  const gateway::GatewayConfig& gateway_;
+  Reader& reader_;
+  std::vector<std::string_view> tls_names_;
+  std::vector<std::string_view> connector_names_;
+};
+
+}  // namespace
+
+void check_config(const Config& config, Reader& reader) { Checker(config, reader).run(); }
+
+}  // namespace kith::app

@@ -1,0 +1,274 @@
+#include "app/cli.h"
+
+#include <signal.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/serialize.hpp>
+#include <iostream>
+
+#include "app/keys.h"
+#include "app/sources.h"
+#include "app/version.h"
+#include "app/yaml_text.h"
+#include "base/text.h"
+#include "crypto/ed25519.h"
+#include "crypto/password.h"
+#include "platform/system.h"
+
+namespace kith::app {
+
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr size_t kMaxPassword = 1024;
+
+struct Options {
+  SourceOptions source;
+  std::string format = "text";
+  std::string show_format = "yaml";
+  std::string schema_format = "json";
+  std::string out_file;
+};
+
+// The product family writes long options with one dash.
+std::vector<std::string> with_two_dashes(std::vector<std::string> arguments) {
+  for (std::string& one : arguments) {
+    for (std::string_view name : {"-config", "-secretProvider", "-verbose", "-version", "-help"}) {
+      if (one == name || (one.starts_with(name) && one[name.size()] == '=')) {
+        one.insert(0, "-");
+        break;
+      }
+    }
+  }
+  return arguments;
+}
+
+class Commands {
+ public:
+  Commands(Shell& shell, const RunNode& run_node) : shell_(shell), run_node_(run_node) {}
+
+  int run(const Options& options) {
+    Loaded loaded = load(options);
+    if (!loaded.ok()) {
+      for (const Problem& problem : loaded.problems) shell_.err << to_line(problem) << '\n';
+      return kFailed;
+    }
+    auto sink = platform::make_log_sink(loaded.config.logger);
+    Log log(sink, "config");
+    for (const Problem& problem : loaded.problems) {
+      log.warn(problem.path.empty() ? problem.message : problem.path + ": " + problem.message,
+               {{"file", problem.file}, {"line", problem.place.line}, {"column", problem.place.column}});
+    }
+    return run_node_(std::move(loaded.config), std::move(sink));
+  }
+
+  int validate(const Options& options) {
+    Loaded loaded = load(options);
+    if (options.format == "json") {
+      json::object out{{"valid", loaded.ok()}, {"problems", to_json(loaded.problems)}};
+      shell_.out << json::serialize(out) << '\n';
+      return loaded.ok() ? kDone : kFailed;
+    }
+    size_t errors = 0;
+    for (const Problem& problem : loaded.problems) {
+      shell_.out << to_line(problem) << '\n';
+      if (problem.severity == Severity::error) ++errors;
+    }
+    if (errors == 0) {
+      shell_.out << "configuration is valid\n";
+      return kDone;
+    }
+    shell_.out << "configuration is not valid: " << errors << (errors == 1 ? " error\n" : " errors\n");
+    return kFailed;
+  }
+
+  int show(const Options& options) {
+    Loaded loaded = load(options);
+    for (const Problem& problem : loaded.problems) shell_.err << to_line(problem) << '\n';
+    if (!loaded.ok()) return kFailed;
+    json::value shown = show_config(loaded.config);
+    shell_.out << (options.show_format == "json" ? json::serialize(shown) + "\n" : to_yaml(shown));
+    return kDone;
+  }
+
+  int schema(const Options& options) {
+    Shape shape = config_codec().shape;
+    if (options.schema_format == "markdown") {
+      shell_.out << reference_table(shape);
+    } else {
+      shell_.out << json::serialize(json_schema(shape)) << '\n';
+    }
+    return kDone;
+  }
+
+  int keygen_psk(const Options& options) {
+    Bytes key(32);
+    shell_.entropy.fill(key);
+    std::string text = hex(key) + "\n";
+    crypto::wipe(key);
+    return put(options.out_file, text);
+  }
+
+  int keygen_node(const Options& options) {
+    Bytes seed(32);
+    shell_.entropy.fill(seed);
+    crypto::Secret pem = crypto::SigningKey::from_seed(seed).to_pem();
+    crypto::wipe(seed);
+    return put(options.out_file, pem.reveal_text());
+  }
+
+  int hash_password() {
+    std::string text = shell_.read_password();
+    if (text.empty() || text.size() > kMaxPassword) {
+      shell_.err << "kith: expected a password of 1 to 1024 bytes on standard input\n";
+      return kFailed;
+    }
+    Bytes salt(16);
+    shell_.entropy.fill(salt);
+    shell_.out << crypto::hash_password(crypto::Secret(std::string_view(text)), salt) << '\n';
+    return kDone;
+  }
+
+ private:
+  Loaded load(const Options& options) {
+    std::string input = options.source.config == "-" ? shell_.read_input() : "";
+    return load_from_sources(options.source, shell_.around, input);
+  }
+
+  // To a new file that the owner alone may read, or to standard output.
+  int put(const std::string& file, std::string_view text) {
+    if (file.empty()) {
+      shell_.out << text;
+      return kDone;
+    }
+    auto done = shell_.files.create(file, text, 0600);
+    if (done) return kDone;
+    shell_.err << "kith: " << done.error().message() << '\n';
+    return kFailed;
+  }
+
+  Shell& shell_;
+  const RunNode& run_node_;
+};
+
+// Declares the commands; the chosen one is left in `chosen`.
+void declare(CLI::App& app, Options& options, Commands& commands, std::function<int()>& chosen) {
+  app.require_subcommand(0, 1);
+  app.set_version_flag("--version", "kith " + std::string(version()));
+  app.add_option("-c,--config", options.source.config, "the configuration file; - is standard input");
+  app.add_option("--secretProvider,--secret-provider", options.source.secret_provider,
+                 "where secrets come from: secretfile:///path, env:// or credentials://");
+  app.add_flag("-v,--verbose", options.source.verbose, "log at the level debug");
+
+  auto command = [&](CLI::App& parent, const char* name, const char* help, std::function<int()> body) {
+    CLI::App* sub = parent.add_subcommand(name, help);
+    sub->fallthrough();
+    sub->callback([&chosen, body = std::move(body)] { chosen = body; });
+    return sub;
+  };
+  command(app, "run", "run a node; also what kith does without a command",
+          [&] { return commands.run(options); });
+  auto* validate = command(app, "validate", "check a configuration and show every problem",
+                           [&] { return commands.validate(options); });
+  validate->add_option("-o,--output,--format", options.format)->check(CLI::IsMember({"text", "json"}));
+
+  CLI::App* config = app.add_subcommand("config", "look at configurations");
+  config->fallthrough();
+  config->require_subcommand(1);
+  auto* schema =
+      command(*config, "schema", "the schema of the configuration", [&] { return commands.schema(options); });
+  schema->add_option("-o,--output,--format", options.schema_format)
+      ->check(CLI::IsMember({"json", "markdown"}));
+  auto* show = command(*config, "show", "the effective configuration, secrets masked",
+                       [&] { return commands.show(options); });
+  show->add_option("-o,--output,--format", options.show_format)->check(CLI::IsMember({"yaml", "json"}));
+
+  CLI::App* keygen = app.add_subcommand("keygen", "make keys");
+  keygen->fallthrough();
+  keygen->require_subcommand(1);
+  auto* psk = command(*keygen, "psk", "a key for the members of a cluster, 64 hex digits",
+                      [&] { return commands.keygen_psk(options); });
+  auto* node =
+      command(*keygen, "node", "the key of a node, PEM", [&] { return commands.keygen_node(options); });
+  for (CLI::App* sub : {psk, node}) {
+    sub->add_option("--out", options.out_file, "a file to make, mode 0600; else standard output");
+  }
+  command(app, "hash-password", "hash a password from standard input for a connector of the type local",
+          [&] { return commands.hash_password(); });
+}
+
+// A line of standard input; a terminal does not show what is typed.
+std::string read_password_line() {
+  termios before{};
+  bool terminal = isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before) == 0;
+  if (terminal) {
+    std::cerr << "Password: " << std::flush;
+    termios silent = before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  std::string line;
+  char c = 0;
+  while (line.size() <= kMaxPassword && std::cin.get(c) && c != '\n') line += c;
+  if (terminal) {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    std::cerr << '\n';
+  }
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
+std::string read_all_input() {
+  constexpr size_t kMax = (4 << 20) + 1;  // one more than a configuration may have
+  std::string text;
+  char buffer[4096];
+  while (text.size() < kMax && (std::cin.read(buffer, sizeof buffer) || std::cin.gcount() > 0)) {
+    text.append(buffer, static_cast<size_t>(std::cin.gcount()));
+  }
+  return text;
+}
+
+}  // namespace
+
+int run_cli(const std::vector<std::string>& arguments, Shell& shell, const RunNode& run_node) {
+  Options options;
+  Commands commands(shell, run_node);
+  std::function<int()> chosen = [&] { return commands.run(options); };
+  try {
+    CLI::App app("kith: a clustered identity gateway", "kith");
+    declare(app, options, commands, chosen);
+    app.add_subcommand("version", "print the version")->callback([&] {
+      chosen = [&] {
+        shell.out << "kith " << version() << '\n';
+        return kDone;
+      };
+    });
+    try {
+      std::vector<std::string> reversed = with_two_dashes(arguments);  // CLI11 takes them from the back
+      std::reverse(reversed.begin(), reversed.end());
+      app.parse(reversed);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error, shell.out, shell.err) == 0 ? kDone : kUsage;
+    }
+  } catch (const CLI::Error& error) {
+    shell.err << "kith: " << error.what() << '\n';
+    return kUsage;
+  }
+  return chosen();
+}
+
+int run_cli(int argc, char** argv, const RunNode& run_node) {
+  // Who stops reading our output is seen as a failed write, not as a signal.
+  signal(SIGPIPE, SIG_IGN);
+  platform::SystemFiles files;
+  platform::SystemEntropy entropy;
+  Shell shell{
+      std::cout, std::cerr, read_all_input, read_password_line, files, entropy, system_surroundings(files)};
+  return run_cli(std::vector<std::string>(argv + 1, argv + argc), shell, run_node);
+}
+
+}  // namespace kith::app

@@ -1,0 +1,39 @@
+// The whole configuration, checked: what a node is built from.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/problem.h"
+#include "app/secrets.h"
+#include "cluster/config.h"
+#include "gateway/config.h"
+#include "platform/log_sink.h"
+
+namespace kith::app {
+
+struct Config {
+  std::string version;  // any text or number; only shown
+  std::map<std::string, bool> features;
+  bool clusters_enabled = false;  // features: {experimental.clusters: true}
+  gateway::GatewayConfig gateway;
+  std::vector<cluster::ClusterConfig> clusters;  // empty unless clusters_enabled; may hold disabled ones
+  platform::LoggerConfig logger;
+};
+
+struct Loaded {
+  Config config;      // to be used only when ok()
+  Problems problems;  // sorted by place; warnings too
+  bool ok() const { return !has_errors(problems); }
+};
+
+// Decodes and checks everything, and reads the files that the configuration names (certificates and keys).
+// `file` is the name shown in problems. secrets may be null.
+Loaded load_config(std::string_view text, const std::string& file, const Surroundings& around,
+                   SecretProvider* secrets);
+
+// The effective configuration, defaults included, secrets masked.
+json::value show_config(const Config& config);
+
+}  // namespace kith::app

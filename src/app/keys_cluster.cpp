@@ -1,0 +1,178 @@
+// `clusters:`.
+
+#include <algorithm>
+
+#include "app/keys.h"
+#include "base/text.h"
+
+namespace kith::app {
+
+namespace {
+
+using cluster::ClusterConfig;
+
+constexpr size_t kPskBytes = 32;
+
+Codec<Multiaddr> multiaddr() {
+  return leaf<Multiaddr>(
+      {Shape::Kind::text, "a multiaddr such as /ip4/10.0.0.1/tcp/9450"},
+      [](const std::string& value) { return Multiaddr::parse(value); },
+      [](const Multiaddr& value) { return value.host.empty() ? json::value() : json::value(value.text()); });
+}
+
+// To listen on: an address of this machine, not a name.
+Codec<Multiaddr> bind_multiaddr() {
+  auto codec = multiaddr();
+  return leaf<Multiaddr>(
+      {Shape::Kind::text, "a multiaddr to listen on such as /ip4/0.0.0.0/tcp/9450"},
+      [](const std::string& value) -> Result<Multiaddr> {
+        KITH_TRY(Multiaddr address, Multiaddr::parse(value));
+        if (address.is_name()) return Error(Code::invalid, "a name cannot be listened on", Side::config);
+        return address;
+      },
+      codec.show);
+}
+
+// To dial: a real port.
+Codec<Multiaddr> peer_multiaddr() {
+  auto codec = multiaddr();
+  return leaf<Multiaddr>(
+      {Shape::Kind::text, "a multiaddr such as /ip4/10.0.0.1/tcp/9450 or /dns/node2.example.test/tcp/9450"},
+      [](const std::string& value) -> Result<Multiaddr> {
+        KITH_TRY(Multiaddr address, Multiaddr::parse(value));
+        if (address.port == 0) return Error(Code::invalid, "the port is 0", Side::config);
+        return address;
+      },
+      codec.show);
+}
+
+// A key that repeats a few bytes or counts up is an example somebody forgot to replace.
+bool looks_like_placeholder(const Bytes& key) {
+  for (size_t period = 1; period <= 8; ++period) {
+    bool repeats = true;
+    for (size_t i = period; i < key.size(); ++i) repeats = repeats && key[i] == key[i - period];
+    if (repeats) return true;
+  }
+  for (size_t i = 1; i < key.size(); ++i) {
+    if (key[i] != static_cast<uint8_t>(key[i - 1] + 1)) return false;
+  }
+  return true;
+}
+
+Codec<crypto::Secret> psk() {
+  Shape shape{Shape::Kind::text, "a random key of 32 bytes as 64 hex digits, as `kith keygen psk` makes it"};
+  shape.secret = true;
+  return leaf<crypto::Secret>(
+      shape,
+      [](const std::string& value) -> Result<crypto::Secret> {
+        auto bytes = unhex(value);
+        if (!bytes || bytes->size() != kPskBytes || looks_like_placeholder(*bytes)) return plain_mismatch();
+        return crypto::Secret(std::move(*bytes));
+      },
+      [](const crypto::Secret&) { return json::value(kMasked); });
+}
+
+struct Member {
+  Multiaddr membership;
+};
+
+// static.nodes[].endpoints.membership is a list of addresses for us.
+Key<ClusterConfig> nodes_key() {
+  Keys<Member> endpoints = {key("membership", &Member::membership, peer_multiaddr(),
+                                "a member's membership address; one's own is ignored")
+                                .required()};
+  auto codec =
+      list(object<Member>({group<Member>("endpoints", "the member's addresses", std::move(endpoints))}),
+           "a list of members");
+  return {Property{"nodes", "members to begin with; the others are learned from them", codec.shape},
+          [codec](Reader& reader, const Node& node, ClusterConfig& out) {
+            std::vector<Member> nodes;
+            codec.read(reader, node, nodes);
+            out.seeds.clear();
+            for (const Member& one : nodes) out.seeds.push_back(one.membership);
+          },
+          [codec](const ClusterConfig& value) -> std::optional<json::value> {
+            std::vector<Member> nodes;
+            for (const Multiaddr& seed : value.seeds) nodes.push_back({seed});
+            return codec.show(nodes);
+          }};
+}
+
+Key<ClusterConfig> method_key() {
+  using Discovery = ClusterConfig::Discovery;
+  Shape shape = choice_shape({"static"});
+  auto known = choice<Discovery>({{"static", Discovery::fixed}});
+  return {Property{"method", "how the first members are found", shape, true},
+          [known](Reader& reader, const Node& node, ClusterConfig& out) {
+            if (node.kind == Node::Kind::scalar && iequals(node.text, "srvdns")) {
+              return report_unsupported(reader, "discovery by DNS SRV records");
+            }
+            known.read(reader, node, out.discovery);
+          },
+          [known](const ClusterConfig& value) { return std::optional(known.show(value.discovery)); }};
+}
+
+Key<ClusterConfig> node_key_file() {
+  Shape shape{Shape::Kind::text, "the path of a file"};
+  return {Property{"file",
+                   "the node's key: made (mode 0600) when missing; without it a new identity at each start",
+                   shape},
+          [shape](Reader& reader, const Node& node, ClusterConfig& out) {
+            read_scalar(reader, node, shape, [&](const std::string& text) -> Result<void> {
+              if (text.empty() || text.size() > 4096 || text.ends_with('/')) return plain_mismatch();
+              out.node_key_file = reader.absolute(text);
+              return {};
+            });
+          },
+          [](const ClusterConfig& value) { return if_worth_showing(json::value(value.node_key_file)); }};
+}
+
+Keys<ClusterConfig> cluster_keys() {
+  Keys<ClusterConfig> advertise = {
+      optional_key("membership", &ClusterConfig::advertise_membership, peer_multiaddr(),
+                   "what others dial, when it differs from addresses.membership"),
+      optional_key("data", &ClusterConfig::advertise_data, peer_multiaddr(),
+                   "what others dial, when it differs from addresses.data"),
+  };
+  Keys<ClusterConfig> addresses = {
+      key("membership", &ClusterConfig::membership, bind_multiaddr(),
+          "where membership listens, customarily 9450")
+          .required(),
+      key("data", &ClusterConfig::data, bind_multiaddr(),
+          "where sessions and forwarded requests arrive, customarily 9451")
+          .required(),
+      group<ClusterConfig>("advertise", "behind address translation or a proxy", std::move(advertise)),
+  };
+  auto discovery = group<ClusterConfig>(
+      "discovery", "how members find each other",
+      {method_key(), group<ClusterConfig>("static", "for the method static", {nodes_key()}),
+       unsupported<ClusterConfig>("srvDNS", "discovery by DNS SRV records")});
+  discovery.property.required = true;
+  auto encryption = group<ClusterConfig>(
+      "encryption", "keys of the mesh",
+      {key("psk", &ClusterConfig::psks, list(psk(), psk().shape.expected + ", or a list of such keys", true),
+           "the key all members share: 64 hex digits, better a secret reference. Of a list the first is "
+           "offered and "
+           "all are accepted, which is how keys are changed")
+           .required(),
+       group<ClusterConfig>("nodeKey", "the node's identity", {node_key_file()})});
+  encryption.property.required = true;
+  auto where = group<ClusterConfig>("addresses", "addresses of this node", std::move(addresses));
+  where.property.required = true;
+  return {
+      key("name", &ClusterConfig::name, name("a name for the cluster"), "what sessions and routing call it")
+          .required(),
+      key("disabled", &ClusterConfig::disabled, flag(), "keep the configuration, do not start the cluster"),
+      std::move(where),
+      std::move(discovery),
+      std::move(encryption),
+  };
+}
+
+}  // namespace
+
+Codec<std::vector<ClusterConfig>> clusters_codec() {
+  return list(object<ClusterConfig>(cluster_keys()), "a list of clusters");
+}
+
+}  // namespace kith::app

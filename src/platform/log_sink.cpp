@@ -1,0 +1,252 @@
+// The one place that includes spdlog. Its sink interface is the seam: lines are formatted here and given
+// to a spdlog sink, so a journal or a rotating file is another sink of the library.
+
+#include "platform/log_sink.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spdlog/details/log_msg.h>
+#include <spdlog/sinks/base_sink.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "base/text.h"
+#include "platform/time_layout.h"
+
+namespace kith::platform {
+
+namespace {
+
+constexpr int kPatienceMs = 200;
+
+// Writes lines to a descriptor and gives up on a reader that does not read. A line fits into PIPE_BUF
+// (4096 on Linux), so once poll says there is room, the write neither blocks nor tears (pipe(7)).
+class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  using LostLine = std::function<std::string(size_t count)>;
+  DescriptorSink(int descriptor, LostLine lost_line)
+      : descriptor_(descriptor), lost_line_(std::move(lost_line)) {
+    struct stat about {};
+    socket_ = fstat(descriptor, &about) == 0 && S_ISSOCK(about.st_mode);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    if (lost_ > 0 && write_line(lost_line_(lost_), 0)) lost_ = 0;
+    // After a loss there is no more waiting until the reader is back.
+    if (!write_line(std::string_view(line.payload.data(), line.payload.size()), lost_ > 0 ? 0 : kPatienceMs))
+      ++lost_;
+  }
+  void flush_() override {}
+
+  bool write_line(std::string_view text, int patience_ms) {
+    while (!text.empty()) {
+      pollfd ready{descriptor_, POLLOUT, 0};
+      int count = poll(&ready, 1, patience_ms);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0 || (ready.revents & POLLOUT) == 0) return false;
+      ssize_t written = socket_ ? ::send(descriptor_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                                : ::write(descriptor_, text.data(), text.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return false;
+      text.remove_prefix(static_cast<size_t>(written));
+    }
+    return true;
+  }
+
+  int descriptor_;
+  LostLine lost_line_;
+  bool socket_ = false;
+  size_t lost_ = 0;
+};
+
+constexpr std::string_view kLevelNames[] = {"debug", "info", "warn", "error"};
+
+// The documented order of fields; what is not named here comes after them, by name.
+constexpr std::string_view kOrder[] = {
+    "node",        "cluster",   "request_id", "trace_id",  "span_id",      "client_ip",
+    "method",      "host",      "path",       "route",     "status",       "duration_seconds",
+    "bytes_in",    "bytes_out", "upstream",   "served_by", "forwarded_to", "user_id",
+    "session_ref", "decision",  "rule",       "reason",    "error",        "error_code"};
+
+size_t rank(std::string_view key) {
+  return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), key) - std::begin(kOrder));
+}
+
+constexpr size_t kMaxValue = 1500;  // bytes of a value, after escaping; leaves room for the other fields
+
+// Text as the inside of a JSON string, cut when it gets long: valid UTF-8 stays, all else (controls,
+// quotes, broken or overlong sequences, line separators that some readers break at) is escaped.
+void append_escaped(std::string& out, std::string_view text) {
+  const size_t end = out.size() + kMaxValue;
+  static constexpr char kDigits[] = "0123456789abcdef";
+  auto escape = [&](uint32_t code) {
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out += kDigits[(code >> shift) & 15];
+  };
+  for (size_t i = 0; i < text.size();) {
+    if (out.size() >= end) {
+      out += "...";
+      return;
+    }
+    auto byte = static_cast<uint8_t>(text[i]);
+    if (byte < 0x80) {
+      ++i;
+      if (byte == '"' || byte == '\\') {
+        out += '\\';
+        out += static_cast<char>(byte);
+      } else if (byte == '\n') {
+        out += "\\n";
+      } else if (byte < 0x20 || byte == 0x7f) {
+        escape(byte);
+      } else {
+        out += static_cast<char>(byte);
+      }
+      continue;
+    }
+    size_t size = byte >= 0xf0 && byte < 0xf5 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 0;
+    if (byte >= 0xf5) size = 0;
+    bool good = size > 0 && i + size <= text.size();
+    uint32_t code = size == 4 ? byte & 7U : size == 3 ? byte & 15U : byte & 31U;
+    for (size_t k = 1; good && k < size; ++k) {
+      auto next = static_cast<uint8_t>(text[i + k]);
+      good = (next & 0xc0) == 0x80;
+      code = code << 6 | (next & 63U);
+    }
+    bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
+    bool surrogate = code >= 0xd800 && code <= 0xdfff;
+    if (!good || overlong || surrogate || code > 0x10ffff) {
+      escape(0xfffd);
+      ++i;
+      continue;
+    }
+    // C1 controls, bidirectional marks and the line separators.
+    bool hidden = code < 0xa0 || (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+                  (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
+    if (hidden) {
+      escape(code);
+    } else {
+      out += text.substr(i, size);
+    }
+    i += size;
+  }
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  append_escaped(out, text);
+  out += '"';
+}
+
+// A plain word needs no quotes in key=value form.
+bool is_word(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
+           std::string_view("-_./:+@[],").find(c) != std::string_view::npos;
+  });
+}
+
+// A number or a boolean as the Field made it; anything else gets quotes whatever the field says.
+bool is_bare(std::string_view text) {
+  if (text == "true" || text == "false") return true;
+  return !text.empty() && text.size() < 400 && (is_digit(text[0]) || text[0] == '-') &&
+         is_digit(text.back()) &&
+         std::all_of(text.begin() + 1, text.end(), [](char c) { return is_digit(c) || c == '.'; });
+}
+
+class LineSink final : public LogSink {
+ public:
+  LineSink(const LoggerConfig& config, int descriptor)
+      : config_(config),
+        layout_(time_layout(config.time_format).value_or("2006-01-02T15:04:05.000Z07:00")),
+        out_(std::make_unique<DescriptorSink>(descriptor, [this](size_t count) {
+          const Field lost[] = {Field("count", count)};
+          return format(Level::warn, "log", "lines were lost: nobody reads them", lost);
+        })) {}
+
+  bool enabled(Level level) const override { return level >= config_.level; }
+
+  void write(Level level, std::string_view component, std::string_view message,
+             std::span<const Field> fields) override {
+    if (!enabled(level)) return;
+    std::string line = format(level, component, message, fields);
+    spdlog::details::log_msg record(spdlog::string_view_t("kith"), spdlog::level::info,
+                                    spdlog::string_view_t(line.data(), line.size()));
+    out_->log(record);
+  }
+
+ private:
+  std::string format(Level level, std::string_view component, std::string_view message,
+                     std::span<const Field> fields) const {
+    auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    std::string time = format_time(layout_, from_unix_ms(now.time_since_epoch().count()));
+    std::string line = config_.json_output ? "{" : "";
+    add(line, config_.json_output ? "time" : "ts", time, true);
+    add(line, "level", kLevelNames[static_cast<size_t>(level)], true);
+    if (config_.json_output) {
+      add(line, "msg", message, true);
+      add(line, "component", component, true);
+    } else {
+      add(line, "service", component, true);
+      add(line, "msg", message, true);
+    }
+    for (const Field* field : in_order(fields)) add(line, field->key, field->value, field->quoted);
+    return line + (config_.json_output ? "}\n" : "\n");
+  }
+
+  std::vector<const Field*> in_order(std::span<const Field> fields) const {
+    std::vector<const Field*> out;
+    for (const Field& field : fields) {
+      if (field.key != "session_ref" || config_.log_session_id) out.push_back(&field);
+    }
+    if (config_.field_ordering) {
+      std::stable_sort(out.begin(), out.end(), [](const Field* a, const Field* b) {
+        size_t left = rank(a->key), right = rank(b->key);
+        return left != right ? left < right : left == std::size(kOrder) && a->key < b->key;
+      });
+    }
+    return out;
+  }
+
+  // One field, or as much of it as the line has room for.
+  void add(std::string& line, std::string_view key, std::string_view value, bool quoted) const {
+    std::string piece;
+    bool first = line.empty() || line == "{";
+    if (config_.json_output) {
+      if (!first) piece += ',';
+      append_quoted(piece, key);
+      piece += ':';
+    } else {
+      if (!first) piece += ' ';
+      for (char c : key) piece += is_word({&c, 1}) ? c : '_';
+      piece += '=';
+    }
+    bool cut = value.size() > kMaxValue;
+    if (!cut && ((!quoted && is_bare(value)) || (!config_.json_output && is_word(value)))) {
+      piece += value;
+    } else {
+      append_quoted(piece, value);
+    }
+    if (line.size() + piece.size() + 2 <= kMaxLogLine) line += piece;
+  }
+
+  LoggerConfig config_;
+  std::string layout_;
+  std::unique_ptr<spdlog::sinks::sink> out_;
+};
+
+}  // namespace
+
+std::shared_ptr<LogSink> make_log_sink(const LoggerConfig& config, int descriptor) {
+  return std::make_shared<LineSink>(config, descriptor);
+}
+
+}  // namespace kith::platform
