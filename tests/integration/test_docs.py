@@ -1,0 +1,46 @@
+"""What the documentation shows works as it is shown."""
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+from harness.cluster import new_psk, password_hash
+from harness.testing import program
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Documentation(unittest.TestCase):
+    def validate(self, path):
+        text = path.read_text()
+        env = {"PATH": "/usr/bin:/bin", "KITH_SECRET_PROVIDER": "env://", "NODE_IP": "10.0.0.1"}
+        for variable in re.findall(r"{{ *env\.(DEMO_\w+) *}}", text):
+            env[variable] = "/tmp/none.key" if variable.endswith("KEY") else str(20000 + len(env))
+        for secret in re.findall(r"<([\w.-]+)>", text):
+            value = new_psk() if "psk" in secret else password_hash("x") if secret.startswith("demo.") else "secret"
+            env["KITH_SECRET_" + re.sub(r"\W", "_", secret).upper()] = value
+        done = subprocess.run([program(), "validate", "-c", path], env=env, capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 0, f"{path}\n{done.stdout}{done.stderr}")
+
+    def test_every_example_configuration_is_valid(self):
+        paths = sorted((ROOT / "examples").glob("**/*.yaml"))
+        self.assertGreaterEqual(len(paths), 2)
+        for path in paths:
+            self.validate(path)
+
+    def test_every_whole_configuration_in_the_documentation_is_valid(self):
+        found = 0
+        with tempfile.TemporaryDirectory() as folder:
+            for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]:
+                for number, block in enumerate(re.findall(r"```yaml\n(version:.*?)```", page.read_text(), re.S)):
+                    path = pathlib.Path(folder) / f"{page.stem}-{number}.yaml"
+                    path.write_text(block)
+                    self.validate(path)
+                    found += 1
+        self.assertGreaterEqual(found, 1)
+
+    def test_links_between_pages_lead_somewhere(self):
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")]:
+            for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
+                self.assertTrue((page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}")
