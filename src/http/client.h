@@ -10,19 +10,19 @@
 namespace kith::http {
 
 struct ClientOptions {
-  size_t max_idle_per_host = 64;          // kept-alive connections; LIFO, so the surplus ages out
-  Duration idle_timeout = 50s;            // below the 60 s most servers use
+  size_t max_idle_per_host = 64;  // kept-alive connections; LIFO, so the surplus ages out
+  Duration idle_timeout = 50s;    // below the 60 s most servers use
   Duration connect_timeout = 5s;
   size_t max_response_head_bytes = 32 << 10;
 };
 
 struct ClientRequest {
   Url url;
-  RequestHead head;                        // target, Host and framing are taken from url / content_length / chunked
-  std::string host_header;                 // empty: url.authority()
-  BodyReader* body = nullptr;              // read when head.has_body(); outlives the call to send()
+  RequestHead head;            // target, Host and framing are taken from url / content_length / chunked
+  std::string host_header;     // empty: url.authority()
+  BodyReader* body = nullptr;  // read when head.has_body(); outlives the call to send()
   std::shared_ptr<const crypto::TlsContext> tls;  // for https; null = system authorities
-  Duration head_timeout = 30s;             // until the response head has come
+  Duration head_timeout = 30s;                    // until the response head has come
 };
 
 class ClientResponse {

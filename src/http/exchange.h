@@ -18,11 +18,11 @@ class BodyReader {
 
 // Facts about where a request came from, which no header can change.
 struct Origin {
-  Endpoint peer;                 // the direct TCP peer (for a forwarded request: as the first node saw it)
+  Endpoint peer;  // the direct TCP peer (for a forwarded request: as the first node saw it)
   Endpoint local;
-  bool tls = false;              // the connection to the first node was TLS
-  std::string forwarded_by;      // name of the node that forwarded it over the mesh, or ""
-  std::string tls_subject;       // verified client certificate, or ""
+  bool tls = false;          // the connection to the first node was TLS
+  std::string forwarded_by;  // name of the node that forwarded it over the mesh, or ""
+  std::string tls_subject;   // verified client certificate, or ""
 };
 
 class Exchange {
@@ -43,7 +43,7 @@ class Exchange {
   // sent early are read first. Instead of start().
   virtual runtime::Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(ResponseHead head) = 0;
 
-  virtual bool started() const = 0;      // start() or upgrade() was called
+  virtual bool started() const = 0;       // start() or upgrade() was called
   virtual uint64_t bytes_in() const = 0;  // body bytes so far
   virtual uint64_t bytes_out() const = 0;
   // Ends the exchange and its connection at once, mid-stream too (a revoked session, for example).

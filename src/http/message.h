@@ -24,6 +24,10 @@ class Headers {
   void remove(std::string_view name);
   // Removes all whose folded name (lower case, '_' = '-') equals that of name: the rule against spoofing.
   void remove_folded(std::string_view name);
+  template <class Predicate>  // bool(const Header&)
+  void remove_if(Predicate predicate) {
+    std::erase_if(list_, predicate);
+  }
   const std::string* find(std::string_view name) const;  // the first, or null
   std::string_view get(std::string_view name) const;     // the first, or ""
   size_t count(std::string_view name) const;
@@ -42,12 +46,13 @@ class Headers {
 };
 
 // The request target after strict parsing (RFC 9112 section 3.2, origin-form; '*' and CONNECT are
-// refused). The path is canonical: one percent-decoding pass was done to check it, dot segments,
-// encoded slashes, backslashes, NUL and ';' are refused, and unreserved characters stand decoded;
-// what policy judged is what is sent upstream.
+// refused). The path is canonical: one percent-decoding pass was done to check it; dot segments,
+// encoded slashes, backslashes, control characters, ';', bytes that are not UTF-8, and text that
+// would decode a second time are refused; runs of slashes are one; unreserved characters stand
+// decoded, others are encoded in upper case. What policy judged is what is sent upstream.
 struct Target {
-  std::string path = "/";            // canonical, still percent-encoded where needed
-  std::string query;                 // without '?', as received (validated characters)
+  std::string path = "/";  // canonical, still percent-encoded where needed
+  std::string query;       // without '?', as received (validated characters)
   bool has_query = false;
   std::string text() const { return has_query ? path + "?" + query : path; }
 };
@@ -56,12 +61,12 @@ Result<Target> parse_target(std::string_view text);
 struct RequestHead {
   std::string method = "GET";
   Target target;
-  int minor_version = 1;             // HTTP/1.x
-  Headers headers;                   // as received, without the framing ones handled by the codec
-  std::string host;                  // from Host (or absolute-form): name in lower case, maybe ":port"
+  int minor_version = 1;  // HTTP/1.x
+  Headers headers;        // as received, but for Content-Length and Transfer-Encoding
+  std::string host;       // from Host (or absolute-form): name in lower case, maybe ":port"
   bool keep_alive = true;
   bool expects_continue = false;
-  std::string upgrade;               // protocol name in lower case when an upgrade is asked, e.g. "websocket"
+  std::string upgrade;  // protocol name in lower case when an upgrade is asked, e.g. "websocket"
   std::optional<uint64_t> content_length;  // none and not chunked: no body
   bool chunked = false;
   bool has_body() const { return chunked || (content_length && *content_length > 0); }
@@ -69,11 +74,12 @@ struct RequestHead {
 
 struct ResponseHead {
   int status = 200;
-  std::string reason;                // empty: the standard phrase
+  std::string reason;  // empty: the standard phrase
   Headers headers;
   int minor_version = 1;
   bool keep_alive = true;
-  std::optional<uint64_t> content_length;  // none and not chunked: until close (client side), or chunked (server side)
+  std::optional<uint64_t>
+      content_length;  // none and not chunked: until close (client side), or chunked (server side)
   bool chunked = false;
 };
 
@@ -91,15 +97,16 @@ void strip_cookies(Headers& headers, const std::vector<std::string>& names);
 
 // application/x-www-form-urlencoded and query strings: strict decoding; a duplicate name is an error
 // (parameter pollution).
-Result<std::vector<std::pair<std::string, std::string>>> parse_form(std::string_view text, size_t max_pairs = 100);
+Result<std::vector<std::pair<std::string, std::string>>> parse_form(std::string_view text,
+                                                                    size_t max_pairs = 100);
 std::string encode_component(std::string_view text);  // all but unreserved characters as %XX
 Result<std::string> decode_component(std::string_view text, bool plus_is_space = false);
 
 // scheme://host[:port]/path?query, no user info, no fragment.
 struct Url {
-  std::string scheme;   // "http" or "https"
-  std::string host;     // lower case; IPv6 without brackets
-  uint16_t port = 0;    // always filled in
+  std::string scheme;  // "http" or "https"
+  std::string host;    // lower case; IPv6 without brackets
+  uint16_t port = 0;   // always filled in
   Target target;
   std::string authority() const;  // host, with the port when it is not the scheme's own, IPv6 in brackets
   std::string origin() const { return scheme + "://" + authority(); }

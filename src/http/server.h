@@ -10,14 +10,14 @@
 
 namespace kith::http {
 
-struct ServerOptions {                      // documented keys of `http:`
-  Duration read_timeout = 20s;              // a whole request with its body, while bytes are due; 0 = none
-  Duration read_header_timeout = 5s;        // a request head; 0 = read_timeout
-  Duration write_timeout = 20s;             // one write of response bytes that makes no progress; 0 = none
-  Duration idle_timeout = 60s;              // between requests
-  size_t max_head_bytes = 32 << 10;         // request line and headers
+struct ServerOptions {                // documented keys of `http:`
+  Duration read_timeout = 20s;        // a whole request with its body, while bytes are due; 0 = none
+  Duration read_header_timeout = 5s;  // a request head; 0 = read_timeout
+  Duration write_timeout = 20s;       // one write of response bytes that makes no progress; 0 = none
+  Duration idle_timeout = 60s;        // between requests
+  size_t max_head_bytes = 32 << 10;   // request line and headers
   size_t max_headers = 100;
-  size_t max_connections = 20'000;          // per process share of this loop; above, new ones are closed
+  size_t max_connections = 20'000;  // per process share of this loop; above, new ones are closed
 };
 
 class Server {
