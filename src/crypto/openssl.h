@@ -26,7 +26,8 @@ using Owned = std::unique_ptr<T, Freer<Free>>;
 // A read-only view; the text must outlive it.
 inline Owned<BIO, BIO_free_all> memory_bio(std::string_view text) {
   KITH_CHECK(text.size() < (1u << 30));
-  Owned<BIO, BIO_free_all> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  Owned<BIO, BIO_free_all> bio(
+      BIO_new_mem_buf(text.empty() ? "" : text.data(), static_cast<int>(text.size())));
   KITH_CHECK(bio);
   return bio;
 }
