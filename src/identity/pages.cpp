@@ -48,9 +48,9 @@ std::string escape_html(std::string_view text) {
 
 std::string_view stylesheet() { return kStylesheet; }
 
-std::string content_security_policy() {
+std::string content_security_policy(bool forms_stay_here) {
   return "default-src 'none'; style-src 'sha256-" + base64(crypto::sha256(as_bytes(kStylesheet))) +
-         "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+         "'; base-uri 'none'; frame-ancestors 'none'" + (forms_stay_here ? "; form-action 'self'" : "");
 }
 
 std::string render_page(std::string_view title, std::string_view main_html) {

@@ -12,8 +12,9 @@ namespace kith::identity {
 std::string escape_html(std::string_view text);
 
 std::string_view stylesheet();
-// The Content-Security-Policy under which the pages are to be served.
-std::string content_security_policy();
+// The Content-Security-Policy under which the pages are to be served. A form whose answer redirects to
+// another site needs forms_stay_here false: browsers hold form-action against redirects too.
+std::string content_security_policy(bool forms_stay_here = true);
 
 // A whole document. title is plain text; main_html is trusted markup, whose variable parts went
 // through escape_html.

@@ -1,0 +1,210 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "gateway/access_log.h"
+#include "gateway/answers.h"
+#include "gateway/context.h"
+#include "gateway/headers.h"
+#include "gateway/login.h"
+#include "gateway/logout.h"
+#include "gateway/session_manager.h"
+#include "gateway/session_phase.h"
+#include "gateway/upstream.h"
+
+namespace kith::gateway {
+
+namespace {
+
+constexpr size_t kRequestIdBytes = 12;
+constexpr size_t kMaxRequestId = 128;
+
+std::string_view health_text(Health health) {
+  switch (health) {
+    case Health::starting: return "starting";
+    case Health::syncing: return "syncing";
+    case Health::up: return "up";
+    case Health::draining: return "draining";
+  }
+  return "starting";
+}
+
+bool is_request_id(std::string_view text) {
+  if (text.empty() || text.size() > kMaxRequestId) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_' || c == '.';
+  });
+}
+
+// Kept from whom we believe, since one request then has one id in all logs; else made.
+std::string choose_request_id(const RequestContext& context, runtime::Entropy& entropy) {
+  const http::Headers& headers = context.request().headers;
+  bool believed = context.client.peer_trusted || !context.forwarded_by().empty();
+  if (believed && headers.count(kRequestIdHeader) == 1 && is_request_id(headers.get(kRequestIdHeader))) {
+    return std::string(headers.get(kRequestIdHeader));
+  }
+  std::array<uint8_t, kRequestIdBytes> random;
+  entropy.fill(random);
+  return hex(random);
+}
+
+}  // namespace
+
+Gateway::Gateway(Services services, std::shared_ptr<const Routes> routes)
+    : services_(std::move(services)),
+      routes_(std::move(routes)),
+      log_(services_.log.named("gateway")),
+      access_(services_.log.named("access")) {
+  KITH_CHECK(!services_.cookie_keys.empty());
+  for (const auto& connector : services_.connectors) {
+    for (auto& place : connector->login_callbacks())
+      callbacks_.push_back({std::move(place), connector.get(), false});
+    for (auto& place : connector->logout_callbacks())
+      callbacks_.push_back({std::move(place), connector.get(), true});
+  }
+  const auto& keys = services_.cookie_keys;
+  sessions_ = std::make_unique<SessionManager>(*routes_, services_.ports, services_.store, keys,
+                                               services_.find_node, counters_, log_);
+  session_phase_ = std::make_unique<SessionPhase>(routes_->config.http.routing, services_.ports, *sessions_,
+                                                  services_.forwarder, counters_, log_);
+  login_ = std::make_unique<LoginFlow>(*routes_, services_.ports, scope_, *sessions_, keys, counters_, log_);
+  logout_ = std::make_unique<LogoutFlow>(*routes_, services_.ports, scope_, *sessions_, services_.connectors,
+                                         keys, log_);
+  upstream_ =
+      std::make_unique<Upstream>(services_.ports, services_.client, services_.tls, services_.node_name, log_);
+}
+
+Gateway::~Gateway() = default;
+
+runtime::Task<void> Gateway::close() { return scope_.close(); }
+
+runtime::Task<void> Gateway::handle(http::Exchange& exchange) {
+  RequestContext context(exchange, *routes_);
+  prepare(context);
+  co_await run_phases(context);
+  if (routes_->config.http.access_log) {
+    write_access_log(
+        access_, routes_->config.http.access_log_level, context,
+        {.node_name = services_.node_name, .finished = services_.ports.loop.now(), .sessions = *sessions_});
+  }
+}
+
+void Gateway::prepare(RequestContext& context) {
+  runtime::Loop& loop = services_.ports.loop;
+  context.started = loop.now();
+  context.endpoint_deadline = context.started + routes_->config.http.endpoint_timeout;
+  context.now = loop.wall_now();
+  context.client = client_facts(context.request(), context.exchange.origin(), routes_->trusted_proxies);
+  context.request_id = choose_request_id(context, services_.ports.entropy);
+  context.response_headers.add(std::string(kNodeHeader), services_.node_name);
+  context.response_headers.add(std::string(kRequestIdHeader), context.request_id);
+  if (!context.forwarded_by().empty()) {
+    context.response_headers.add(std::string(kForwardedByHeader), context.forwarded_by());
+    counters_.requests_forwarded_in.add();
+  }
+  context.exchange.set_response_headers(context.response_headers);
+  counters_.requests.add();
+}
+
+runtime::Task<void> Gateway::run_phases(RequestContext& context) {
+  if (co_await health_phase(context) == Step::answered) co_return;
+  route_phase(context);
+  if (co_await session_phase_->run(context) == Step::answered) co_return;
+  if (co_await endpoint_phase(context) == Step::answered) co_return;
+  if (co_await policy_phase(context) == Step::answered) co_return;
+  co_await upstream_->run(context);
+}
+
+runtime::Task<Step> Gateway::health_phase(RequestContext& context) {
+  if (context.request().target.path != routes_->config.health.location) co_return Step::next;
+  context.decision = "health";
+  if (!context.is_safe_method()) {
+    http::Headers extra;
+    extra.add("Allow", "GET, HEAD");
+    co_await answer_error(context, 405, "GET only.", std::move(extra));
+    co_return Step::answered;
+  }
+  Health health = services_.health.health();
+  http::ResponseHead head;
+  head.status = health == Health::up ? 200 : 503;
+  head.headers.add("Cache-Control", "no-store");
+  std::string body = std::string("{\"status\":\"").append(health_text(health)).append("\"}");
+  std::string type = "application/json";
+  (void)co_await context.exchange.respond(std::move(head), std::move(body), std::move(type));
+  co_return Step::answered;
+}
+
+// Our own endpoints first: no app can take a callback's place.
+void Gateway::route_phase(RequestContext& context) {
+  const std::string& path = context.request().target.path;
+  std::string_view host = context.request().host;
+  for (const Callback& callback : callbacks_) {
+    bool host_fits = callback.place.host.empty() || host == callback.place.host ||
+                     host_name(host) == host_name(callback.place.host);
+    if (!host_fits || path != callback.place.path) continue;
+    context.connector = callback.connector;
+    context.endpoint = callback.is_logout ? Endpoint::logout_callback : Endpoint::login_callback;
+    return;
+  }
+  if (!routes_->logout_path.empty() && path == routes_->logout_path &&
+      host_name(host) == routes_->logout_host) {
+    context.endpoint = Endpoint::logout;
+    return;
+  }
+  if (auto app = routes_->router.find(host, path)) {
+    context.app = &routes_->apps[*app];
+    const std::string& logout_path = context.app->config.logout_path;
+    if (!logout_path.empty() && path == logout_path) context.endpoint = Endpoint::logout;
+  }
+}
+
+runtime::Task<Step> Gateway::endpoint_phase(RequestContext& context) {
+  switch (context.endpoint) {
+    case Endpoint::none: co_return Step::next;
+    case Endpoint::login_callback: co_await login_->callback(context, *context.connector); break;
+    case Endpoint::logout_callback: co_await logout_->callback(context); break;
+    case Endpoint::logout: co_await logout_->begin(context); break;
+  }
+  co_return Step::answered;
+}
+
+runtime::Task<Step> Gateway::policy_phase(RequestContext& context) {
+  if (!context.app) {
+    context.decision = "deny";
+    context.reason = "no route";
+    co_await answer_error(context, 404, "There is nothing here.");
+    co_return Step::answered;
+  }
+  Verdict verdict = context.app->policies.judge(context.request().target.path, context.claims());
+  if (context.reason.empty()) context.reason = verdict.reason;
+  if (verdict.decision == Decision::allow) {
+    context.decision = "allow";
+    co_return Step::next;
+  }
+  if (verdict.decision == Decision::login) {
+    if (identity::Connector* connector = find_connector(verdict.policy->idps.front())) {
+      co_await login_->begin(context, *connector);
+      co_return Step::answered;
+    }
+    context.reason = "no such connector";
+  }
+  context.decision = "deny";
+  const std::string& page = context.app->config.unauthorized_page;
+  if (!page.empty() && is_navigation(context.request())) {
+    std::string location = page;
+    co_await answer_redirect(context, 302, std::move(location));
+  } else {
+    co_await answer_error(context, 403, "You are not allowed to see this.");
+  }
+  co_return Step::answered;
+}
+
+identity::Connector* Gateway::find_connector(const std::string& name) const {
+  for (const auto& connector : services_.connectors) {
+    if (connector->name() == name) return connector.get();
+  }
+  return nullptr;
+}
+
+}  // namespace kith::gateway

@@ -1,0 +1,16 @@
+// Whether this node should get requests, as the rest of the process knows it.
+#pragma once
+
+#include <cstdint>
+
+namespace kith::gateway {
+
+enum class Health : uint8_t { starting, syncing, up, draining };
+
+class HealthSource {
+ public:
+  virtual ~HealthSource() = default;
+  virtual Health health() const = 0;  // from any thread
+};
+
+}  // namespace kith::gateway

@@ -1,0 +1,43 @@
+// The exchange as the phases see it: passes everything on, notes the status for the access log, and
+// puts our own headers on every response that starts here.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "http/exchange.h"
+
+namespace kith::gateway {
+
+class ObservedExchange final : public http::Exchange {
+ public:
+  explicit ObservedExchange(http::Exchange& inner) : inner_(inner) {}
+
+  const http::RequestHead& request() const override { return replaced_ ? *replaced_ : inner_.request(); }
+  const http::Origin& origin() const override { return inner_.origin(); }
+  http::BodyReader& body() override { return inner_.body(); }
+  runtime::Task<Result<void>> start(http::ResponseHead head) override;
+  runtime::Task<Result<void>> write(ByteView data) override { return inner_.write(data); }
+  runtime::Task<Result<void>> finish() override { return inner_.finish(); }
+  runtime::Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead head) override;
+  bool started() const override { return inner_.started(); }
+  uint64_t bytes_in() const override { return inner_.bytes_in(); }
+  uint64_t bytes_out() const override { return inner_.bytes_out(); }
+  void abort() override { inner_.abort(); }
+
+  int status() const { return status_; }  // 0 before a response
+  // Headers set on each response from now on, in place of any of the same name.
+  void set_response_headers(http::Headers headers) { ours_ = std::move(headers); }
+  // What request() shows from now on.
+  void replace_request(http::RequestHead head) { replaced_ = std::move(head); }
+
+ private:
+  void observe(http::ResponseHead& head);
+
+  http::Exchange& inner_;
+  std::optional<http::RequestHead> replaced_;
+  http::Headers ours_;
+  int status_ = 0;
+};
+
+}  // namespace kith::gateway

@@ -1,0 +1,158 @@
+#include "gateway/session_manager.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "gateway/sealer.h"
+#include "gateway/session_body.h"
+
+namespace kith::gateway {
+
+namespace {
+
+// The new session's identities: those of `old` for other connectors, then the new one. When the same
+// connector now says that it is somebody else, nothing of the former person stays.
+std::vector<identity::Identity> merged(const SessionView& old, identity::Identity identity) {
+  std::vector<identity::Identity> result;
+  for (const identity::Identity& other : old.identities) {
+    if (other.connector == identity.connector) {
+      if (other.subject == identity.subject && other.issuer == identity.issuer) continue;
+      result.clear();
+      break;
+    }
+    result.push_back(other);
+  }
+  result.push_back(std::move(identity));
+  return result;
+}
+
+}  // namespace
+
+SessionManager::SessionManager(const Routes& routes, runtime::Ports& ports, cluster::SessionStore& store,
+                               const std::vector<crypto::Secret>& cookie_keys, FindNode find_node,
+                               Counters& counters, Log log)
+    : routes_(routes),
+      ports_(ports),
+      store_(store),
+      mac_keys_(derive_keys(cookie_keys, "kith session cookie 1")),
+      reference_key_(derive_keys(cookie_keys, "kith session reference 1").front()),
+      find_node_(std::move(find_node)),
+      counters_(counters),
+      log_(std::move(log)) {}
+
+SessionView SessionManager::recognise(const http::Headers& headers) const {
+  SessionView view;
+  http::CookieLookup found = http::find_cookie(headers, routes_.cookies.session_name());
+  if (!found.value) return view;
+  view.cookie = decode_session_cookie(*found.value, mac_keys_);
+  if (view.cookie) view.key = session_key(view.cookie->id);
+  return view;
+}
+
+Dot SessionManager::position(const SessionView& view) const {
+  const PositionToken& token = view.cookie->position;
+  if (token.seq == 0) return {};
+  Dot dot{.origin = {.node = {}, .incarnation = token.incarnation}, .seq = token.seq};
+  std::optional<NodeId> known = find_node_ ? find_node_(token.origin) : std::nullopt;
+  if (known) {
+    dot.origin.node = *known;
+  } else {
+    std::copy(token.origin.bytes.begin(), token.origin.bytes.end(), dot.origin.node.bytes.begin());
+  }
+  return dot;
+}
+
+bool SessionManager::is_current(const SessionView& view, WallTime now) {
+  if (store_.covers(position(view))) return true;
+  return store_.get(view.key, now).state == cluster::SessionState::ended;
+}
+
+runtime::Task<cluster::CatchUp> SessionManager::catch_up(const SessionView& view, Duration wait, bool pull,
+                                                         MonoTime deadline) {
+  cluster::SessionKey key = view.key;
+  Dot dot = position(view);
+  return store_.catch_up(ports_.loop, key, dot, wait, pull, deadline);
+}
+
+bool SessionManager::is_expired(const cluster::SessionRecord& record, WallTime now) const {
+  if (record.expires <= now) return true;
+  Duration idle = routes_.config.session.idle_timeout;
+  // last_seen lags by up to a twentieth: nobody is logged out early for our saving of writes.
+  return idle > 0s && now - record.last_seen > idle + idle / 20;
+}
+
+void SessionManager::load(SessionView& view, WallTime now) {
+  cluster::SessionLookup found = store_.get(view.key, now);
+  if (found.state != cluster::SessionState::live || !found.record || is_expired(*found.record, now)) return;
+  auto identities = decode_session_body(found.record->body);
+  if (!identities) {
+    log_.warn("session record not readable",
+              {{"session_ref", reference(view.key)}, {"error", identities.error().message()}});
+    return;
+  }
+  view.live = true;
+  view.expires = found.record->expires;
+  view.identities = std::move(*identities);
+  store_.touch(view.key, now);
+}
+
+cluster::AckLevel SessionManager::level() const {
+  switch (routes_.config.session.ack) {
+    case SessionConfig::Ack::local: return cluster::AckLevel::local;
+    case SessionConfig::Ack::one: return cluster::AckLevel::one;
+    case SessionConfig::Ack::all: return cluster::AckLevel::all;
+  }
+  return cluster::AckLevel::one;
+}
+
+runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old, identity::Identity identity,
+                                                          WallTime now) {
+  std::vector<identity::Identity> identities = merged(old, std::move(identity));
+  cluster::SessionRecord record;
+  KITH_CO_TRY(record.body, encode_session_body(identities));
+  record.created = now;
+  record.last_seen = now;
+  record.expires =
+      now + std::chrono::duration_cast<std::chrono::milliseconds>(routes_.config.session.max_timeout);
+  // An identity taken over does not live longer by another's login.
+  if (identities.size() > 1) record.expires = std::min(record.expires, old.expires);
+
+  SessionCookie cookie;
+  ports_.entropy.fill(cookie.id.bytes);
+  cluster::SessionKey key = session_key(cookie.id);
+  MonoTime deadline = ports_.loop.now() + kWriteTimeout;
+  auto written = co_await store_.create(ports_.loop, key, std::move(record), level(), deadline);
+  if (!written) co_return std::move(written).error();
+  counters_.sessions_created.add();
+  if (!written->at_level) {
+    counters_.sessions_not_at_level.add();
+    log_.warn("session not acknowledged in time", {{"session_ref", reference(key)}});
+  }
+  if (old.cookie) {
+    auto revoked = co_await revoke(old, now);
+    if (!revoked) {
+      log_.warn("former session not revoked",
+                {{"session_ref", reference(old.key)}, {"error", revoked.error().message()}});
+    }
+  }
+  cookie.position = PositionToken::of(written->position);
+  co_return routes_.cookies.set_session(encode_session_cookie(cookie, mac_keys_));
+}
+
+runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, WallTime now) {
+  auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(routes_.config.session.max_timeout);
+  WallTime hint = view.live ? view.expires : now + longest;
+  cluster::SessionKey key = view.key;
+  MonoTime deadline = ports_.loop.now() + kWriteTimeout;
+  auto written = co_await store_.revoke(ports_.loop, key, hint, level(), deadline);
+  if (!written) co_return std::move(written).error();
+  counters_.sessions_revoked.add();
+  if (!written->at_level) log_.warn("revocation not acknowledged in time", {{"session_ref", reference(key)}});
+  co_return Result<void>();
+}
+
+std::string SessionManager::reference(const cluster::SessionKey& key) const {
+  return hex(ByteView(crypto::hmac_sha256(reference_key_.reveal(), key.view())).first(8));
+}
+
+}  // namespace kith::gateway

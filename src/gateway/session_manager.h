@@ -1,0 +1,75 @@
+// From cookie to session and back. Pairs the browser's random id with the store's record, which knows
+// only the id's hash; a session gets a new id at each login and is never changed in place.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "cluster/session_store.h"
+#include "gateway/config.h"
+#include "gateway/counters.h"
+#include "gateway/position_token.h"
+#include "gateway/routes.h"
+#include "identity/connector.h"
+
+namespace kith::gateway {
+
+struct SessionView {
+  std::optional<SessionCookie> cookie;  // genuine, whatever the store says of it
+  cluster::SessionKey key;              // when there is a cookie
+  bool live = false;
+  WallTime expires{};
+  std::vector<identity::Identity> identities;  // when live
+};
+
+class SessionManager {
+ public:
+  using FindNode = std::function<std::optional<NodeId>(const NodePrefix&)>;
+
+  // How long a write may wait for its acknowledgement level before it counts as not at level.
+  static constexpr Duration kWriteTimeout = 2s;
+
+  SessionManager(const Routes& routes, runtime::Ports& ports, cluster::SessionStore& store,
+                 const std::vector<crypto::Secret>& cookie_keys, FindNode find_node, Counters& counters,
+                 Log log);
+
+  // The cookie of the request, verified; anonymous when there is none, or several, or a changed one.
+  SessionView recognise(const http::Headers& headers) const;
+  // Whether this node's answer about the session is as new as what the browser has seen. Also true for
+  // one that has ended here, which nothing newer can undo.
+  bool is_current(const SessionView& view, WallTime now);
+  // The position in the cookie. The origin's full id when it is known, else one that nobody has.
+  Dot position(const SessionView& view) const;
+  runtime::Task<cluster::CatchUp> catch_up(const SessionView& view, Duration wait, bool pull,
+                                           MonoTime deadline);
+  // Fills in what the store knows now, applies both timeouts, and notes the activity.
+  void load(SessionView& view, WallTime now);
+
+  // A new session for the identity. Identities of other connectors are taken over from `old`, which
+  // ends. Returns the Set-Cookie value. Fails as SessionStore::create does, or with limit.
+  runtime::Task<Result<std::string>> create(const SessionView& old, identity::Identity identity,
+                                            WallTime now);
+  // Ends the session everywhere. True also when it was not known here.
+  runtime::Task<Result<void>> revoke(const SessionView& view, WallTime now);
+
+  // What logs show of a session: a keyed hash of its key.
+  std::string reference(const cluster::SessionKey& key) const;
+
+ private:
+  bool is_expired(const cluster::SessionRecord& record, WallTime now) const;
+  cluster::AckLevel level() const;
+
+  const Routes& routes_;
+  runtime::Ports& ports_;
+  cluster::SessionStore& store_;
+  std::vector<crypto::Secret> mac_keys_;
+  crypto::Secret reference_key_;
+  FindNode find_node_;
+  Counters& counters_;
+  Log log_;
+};
+
+}  // namespace kith::gateway

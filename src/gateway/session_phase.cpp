@@ -1,0 +1,90 @@
+#include "gateway/session_phase.h"
+
+#include "gateway/answers.h"
+#include "gateway/headers.h"
+
+namespace kith::gateway {
+
+runtime::Task<Step> SessionPhase::run(RequestContext& context) {
+  context.session = sessions_.recognise(context.request().headers);
+  if (!context.session.cookie) co_return Step::next;
+  if (!sessions_.is_current(context.session, context.now)) {
+    Outcome outcome = Outcome::use;
+    if (context.forwarded_by().empty()) {
+      outcome = co_await behind(context);
+    } else {
+      counters_.forwarded_twice_refused.add();
+    }
+    if (outcome == Outcome::answered) co_return Step::answered;
+    if (outcome == Outcome::ignore) co_return Step::next;
+  }
+  sessions_.load(context.session, context.now);
+  co_return Step::next;
+}
+
+runtime::Task<SessionPhase::Outcome> SessionPhase::behind(RequestContext& context) {
+  bool may_forward = routing_.enabled && forwarder_;
+  bool pull_first = !may_forward || routing_.prefer == http::RoutingConfig::Prefer::pull;
+  counters_.catch_up_waits.add();
+  cluster::CatchUp found = co_await catch_up(context, routing_.wait, pull_first);
+  if (found.kind == cluster::CatchUp::Kind::elsewhere && may_forward) {
+    auto sent = co_await forward(context, found.node);
+    if (sent) co_return Outcome::answered;
+    counters_.forward_failures.add();
+    log_.warn("forwarding failed", {{"request_id", context.request_id},
+                                    {"to", context.forwarded_to},
+                                    {"error", sent.error().message()}});
+    context.forwarded_to.clear();
+    // The other node may have acted on it; only what is safe to repeat is tried again.
+    if (sent.error().code() == Code::timeout && !context.is_safe_method()) {
+      context.reason = "forward timeout";
+      co_await answer_error(context, 504, "Another node did not answer in time.");
+      co_return Outcome::answered;
+    }
+    if (!pull_first) found = co_await catch_up(context, 0ns, true);
+  }
+  if (found.kind == cluster::CatchUp::Kind::here) co_return Outcome::use;
+  co_return co_await lost(context);
+}
+
+runtime::Task<cluster::CatchUp> SessionPhase::catch_up(RequestContext& context, Duration wait, bool pull) {
+  if (pull) counters_.catch_up_pulls.add();
+  MonoTime deadline = ports_.loop.now() + routing_.timeout;
+  return sessions_.catch_up(context.session, wait, pull, deadline);
+}
+
+runtime::Task<Result<void>> SessionPhase::forward(RequestContext& context, NodeId to) {
+  context.forwarded_to = forwarder_->node_name(to);
+  if (context.forwarded_to.empty()) context.forwarded_to = to.hex().substr(0, 12);
+  http::RequestHead head = context.request();
+  head.headers.remove_folded(kRequestIdHeader);
+  head.headers.add(std::string(kRequestIdHeader), context.request_id);
+  context.exchange.replace_request(std::move(head));
+  http::Headers none;
+  context.exchange.set_response_headers(std::move(none));  // the other node put its own
+  MonoTime head_deadline = ports_.loop.now() + routing_.timeout;
+  auto sent = co_await forwarder_->forward(ports_.loop, context.exchange, to, head_deadline);
+  if (sent) {
+    counters_.requests_forwarded_out.add();
+    context.decision = "forward";
+  } else {
+    context.exchange.set_response_headers(context.response_headers);
+  }
+  co_return sent;
+}
+
+runtime::Task<SessionPhase::Outcome> SessionPhase::lost(RequestContext& context) {
+  counters_.catch_up_lost.add();
+  switch (routing_.lost) {
+    case http::RoutingConfig::Lost::reauth: context.reason = "session state lost"; co_return Outcome::ignore;
+    case http::RoutingConfig::Lost::stale: co_return Outcome::use;
+    case http::RoutingConfig::Lost::fail: break;
+  }
+  context.reason = "session state lost";
+  http::Headers extra;
+  extra.add("Retry-After", "1");
+  co_await answer_error(context, 503, "Your session is not available right now.", std::move(extra));
+  co_return Outcome::answered;
+}
+
+}  // namespace kith::gateway

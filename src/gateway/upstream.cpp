@@ -1,0 +1,130 @@
+#include "gateway/upstream.h"
+
+#include "gateway/headers.h"
+#include "gateway/splice.h"
+
+namespace kith::gateway {
+
+namespace {
+
+// The upstream's base path, then the path that was judged.
+http::Url upstream_url(const http::Url& base, const http::Target& target) {
+  http::Url url = base;
+  std::string path = base.target.path;
+  while (path.ends_with('/')) path.pop_back();
+  url.target = target;
+  url.target.path = path + target.path;
+  return url;
+}
+
+}  // namespace
+
+Result<http::ClientRequest> Upstream::make_request(RequestContext& context) const {
+  const http::RequestHead& from = context.request();
+  const AppConfig& app = context.app->config;
+  http::ClientRequest request;
+  request.url = upstream_url(app.upstream, from.target);
+  if (app.preserve_host) request.host_header = from.host;
+  if (!app.tls.empty()) {
+    auto profile = tls_ ? tls_->find(app.tls) : TlsContexts::const_iterator();
+    // Never in its place the system's authorities: the profile may have been there to trust fewer.
+    if (!tls_ || profile == tls_->end())
+      return Error(Code::internal, "no TLS profile " + app.tls, Side::config);
+    request.tls = profile->second;
+  }
+  request.head.method = from.method;
+  request.head.content_length = from.content_length;
+  request.head.chunked = from.chunked;
+  if (from.upgrade == "websocket") request.head.upgrade = from.upgrade;
+  UpstreamFacts facts{.client = context.client,
+                      .request_id = context.request_id,
+                      .node_name = node_name_,
+                      .forwarded_by = context.forwarded_by()};
+  request.head.headers = upstream_headers(from, context.routes.injected, context.routes.cookies, facts);
+  inject_headers(request.head.headers, app.headers, context.claims());
+  if (from.has_body()) request.body = &context.exchange.body();
+  return request;
+}
+
+runtime::Task<void> Upstream::run(RequestContext& context) {
+  context.upstream = context.app->config.upstream.origin();
+  if (context.request().method == "TRACE") {  // would show the client what we inject
+    co_await answer_error(context, 405, "TRACE is not served.");
+    co_return;
+  }
+  auto request = make_request(context);
+  if (!request) {
+    log_.error("upstream request not made",
+               {{"request_id", context.request_id}, {"error", request.error().message()}});
+    co_await answer_error(context, 502, "The application cannot be reached.");
+    co_return;
+  }
+  auto sent = co_await client_.send(std::move(*request));
+  if (!sent) {
+    const Error& error = sent.error();
+    context.reason = "upstream failed";
+    log_.warn("upstream failed", {{"request_id", context.request_id},
+                                  {"upstream", context.upstream},
+                                  {"error_code", to_string(error.code())},
+                                  {"error", error.message()}});
+    if (error.side() == Side::client) {
+      context.exchange.abort();  // its own request body broke off: there is nobody to answer
+    } else if (error.code() == Code::timeout) {
+      co_await answer_error(context, 504, "The application did not answer in time.");
+    } else {
+      co_await answer_error(context, 502, "The application cannot be reached.");
+    }
+    co_return;
+  }
+  std::unique_ptr<http::ClientResponse> response = std::move(*sent);
+  if (response->head().status == 101) {
+    co_await relay_upgraded(context, *response);
+  } else {
+    co_await relay(context, *response);
+  }
+}
+
+runtime::Task<void> Upstream::relay(RequestContext& context, http::ClientResponse& response) {
+  http::ResponseHead head;
+  head.status = response.head().status;
+  head.headers = client_headers(response.head().headers, context.routes.cookies);
+  head.content_length = response.head().content_length;
+  auto started = co_await context.exchange.start(std::move(head));
+  std::array<uint8_t, kBufferBytes> buffer;
+  while (started) {
+    auto got = co_await response.body().read(buffer);
+    if (!got) {
+      // The client has to see that the response is not whole.
+      context.reason = "upstream broke off";
+      log_.warn("upstream broke off", {{"request_id", context.request_id}, {"error", got.error().message()}});
+      response.abort();
+      context.exchange.abort();
+      co_return;
+    }
+    if (*got == 0) break;
+    started = co_await context.exchange.write(ByteView(buffer).first(*got));
+  }
+  if (started) started = co_await context.exchange.finish();
+  if (!started) {
+    context.reason = "client went away";
+    response.abort();
+  }
+}
+
+runtime::Task<void> Upstream::relay_upgraded(RequestContext& context, http::ClientResponse& response) {
+  if (context.request().upgrade != "websocket") {  // nobody asked for it
+    response.abort();
+    co_await answer_error(context, 502, "The application answered out of turn.");
+    co_return;
+  }
+  http::ResponseHead head;
+  head.status = 101;
+  head.headers = client_headers(response.head().headers, context.routes.cookies);
+  std::unique_ptr<runtime::Stream> upstream = response.take_upgraded();
+  auto client = co_await context.exchange.upgrade(std::move(head));
+  if (!client) co_return;
+  std::unique_ptr<runtime::Stream> browser = std::move(*client);
+  co_await splice(ports_.loop, *browser, *upstream, kUpgradedIdle);
+}
+
+}  // namespace kith::gateway
