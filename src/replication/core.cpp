@@ -26,8 +26,8 @@ Dot Core::append(Op op, MonoTime now) {
 
 void Core::peer_up(Replica replica, MonoTime now) {
   peer_down(replica.node, now);
-  std::erase(departed_, replica);
-  std::erase(retired_, replica);
+  if (is_retired(replica)) log_of(replica, now);
+  forget_departed(replica);
   Peer& peer = peers_[replica.node];
   peer.replica = replica;
 }
@@ -37,7 +37,7 @@ void Core::peer_down(NodeId node, MonoTime now) {
   if (found == peers_.end()) return;
   const Replica replica = found->second.replica;
   peers_.erase(found);
-  if (applied_.contains(replica)) departed_.push_back(replica);
+  if (applied_.contains(replica)) departed_.push_back({replica, now});
 
   if (intake_ && intake_->from == replica) abort_snapshot(now);
   for (auto& [origin, repair] : repairs_) {
@@ -97,7 +97,7 @@ void Core::handle_timeout(MonoTime now) {
   expire_requests(now);
   plan(now);
   settle_debts(now);
-  retire_logs();
+  retire_logs(now);
   check_caught_up();
 }
 
@@ -127,9 +127,7 @@ void Core::finish_pull(uint64_t request, bool found, bool covers) {
   pulls_.erase(pending);
 }
 
-bool Core::covers(const Dot& dot) const {
-  return replication::covers(applied_, dot) || is_retired(dot.origin);
-}
+bool Core::covers(const Dot& dot) const { return dot.seq == 0 || have_of(dot.origin).contains(dot.seq); }
 
 uint64_t Core::vector_digest() const {
   Bytes bytes;
@@ -176,19 +174,25 @@ bool Core::is_present(const Replica& replica) const {
   return found != peers_.end() && found->second.replica == replica;
 }
 
-bool Core::is_retired(const Replica& replica) const {
-  return std::find(retired_.begin(), retired_.end(), replica) != retired_.end();
-}
+bool Core::is_retired(const Replica& replica) const { return retired_.contains(replica); }
 
 const Coverage& Core::have_of(const Replica& origin) const {
   static const Coverage kNothing;
-  auto found = applied_.find(origin);
-  return found == applied_.end() ? kNothing : found->second;
+  if (auto found = applied_.find(origin); found != applied_.end()) return found->second;
+  if (auto found = retired_.find(origin); found != retired_.end()) return found->second;
+  return kNothing;
 }
 
-Coverage& Core::log_of(const Replica& origin) {
+Coverage& Core::log_of(const Replica& origin, MonoTime now) {
   auto [entry, fresh] = applied_.try_emplace(origin);
-  if (fresh && !is_present(origin)) departed_.push_back(origin);
+  if (!fresh) return entry->second;
+  if (!is_present(origin)) departed_.push_back({origin, now});
+  if (auto old = retired_.find(origin); old != retired_.end()) {
+    entry->second = std::move(old->second);
+    retired_.erase(old);
+    std::erase(retired_order_, origin);
+    note_progress(origin);
+  }
   return entry->second;
 }
 
@@ -197,6 +201,10 @@ void Core::note_progress(const Replica& origin) {
     peer.changed.insert(origin);
     if (peer.replica == origin) peer.ack_due = true;
   }
+}
+
+void Core::forget_departed(const Replica& origin) {
+  std::erase_if(departed_, [&](const Departed& departed) { return departed.origin == origin; });
 }
 
 }  // namespace kith::replication

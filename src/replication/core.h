@@ -96,10 +96,11 @@ struct Config {
   Duration direct_grace = 3s;       // a gap in the log of a present peer is left to its own stream
   Duration request_timeout = 10s;   // silence on a range request or a snapshot
   Duration pull_timeout = 5s;
-  size_t range_bytes = 1 << 20;  // sent for one range request
-  size_t snapshot_window = 4;    // chunks on their way
-  size_t max_departed = 256;     // logs of replicas that are not present
-  size_t max_debts = 1024;       // pulled states not yet known to be in a log
+  size_t range_bytes = 1 << 20;   // sent for one range request
+  size_t snapshot_window = 4;     // chunks on their way
+  size_t max_departed = 256;      // logs of replicas that are not present; beyond, they are retired ...
+  Duration retire_after = 10min;  // ... when they were quiet for so long and all agree on them
+  size_t max_debts = 1024;        // pulled states not yet known to be in a log
 };
 
 struct Counters {
@@ -141,8 +142,7 @@ class Core {
   // the peer has, or not found after pull_timeout or peer_down.
   uint64_t pull(NodeId from, StoreId store, const Key& key, const Dot& at_least, MonoTime now);
 
-  // Whether the write at this position is in our state. True for seq 0, and for logs so old that
-  // they were retired.
+  // Whether the write at this position is in our state. True for seq 0.
   bool covers(const Dot& dot) const;
   const Vector& applied() const { return applied_; }
   // Equal on two nodes when their vectors are (retired logs aside).
@@ -231,13 +231,19 @@ class Core {
     MonoTime since;
   };
 
+  struct Departed {
+    Replica origin;
+    MonoTime since;
+  };
+
   // core.cpp
   Peer* find(NodeId node);
   bool is_present(const Replica& replica) const;
   bool is_retired(const Replica& replica) const;
   const Coverage& have_of(const Replica& origin) const;
-  Coverage& log_of(const Replica& origin);  // made when missing
+  Coverage& log_of(const Replica& origin, MonoTime now);  // made when missing, revived when retired
   void note_progress(const Replica& origin);
+  void forget_departed(const Replica& origin);
   void finish_pull(uint64_t request, bool found, bool covers);
   // transmit.cpp
   std::optional<Transmit> control_for(Peer& peer);
@@ -272,7 +278,7 @@ class Core {
   void owe(Debt debt, MonoTime now);
   void settle_debts(MonoTime now);
   void write_debt(const Debt& debt, MonoTime now);
-  void retire_logs();
+  void retire_logs(MonoTime now);
   void retire(const Replica& origin);
 
   const Config config_;
@@ -288,8 +294,9 @@ class Core {
   std::optional<Intake> intake_;
   std::map<uint64_t, PendingPull> pulls_;
   std::deque<Debt> debts_;
-  std::deque<Replica> departed_;  // logs without a present node, the longest quiet first
-  std::deque<Replica> retired_;   // bounded memory of logs that were dropped from the vector
+  std::deque<Departed> departed_;      // logs without a present node, the longest quiet first
+  Vector retired_;                     // logs that were dropped from the vector: what we had of them ...
+  std::deque<Replica> retired_order_;  // ... the oldest first, bounded
   std::deque<Event> events_;
   bool caught_up_ = false;
   bool founding_ = false;

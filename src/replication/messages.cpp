@@ -158,7 +158,7 @@ Bytes encode(const RangeEnd& message) {
   Writer out(bytes);
   out.varint(message.request);
   put(out, message.origin);
-  out.u8((message.gone ? kFlagA : 0) | (message.retired ? kFlagB : 0));
+  out.u8((message.gone ? kFlagA : 0) | (message.forgotten ? kFlagB : 0));
   return bytes;
 }
 
@@ -169,7 +169,7 @@ std::optional<RangeEnd> decode_range_end(ByteView payload) {
   message.origin = get_replica(in);
   const uint8_t flags = in.u8();
   message.gone = flags & kFlagA;
-  message.retired = flags & kFlagB;
+  message.forgotten = flags & kFlagB;
   return whole(in, message);
 }
 

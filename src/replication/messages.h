@@ -71,8 +71,8 @@ struct RangeRequest {
 struct RangeEnd {
   uint64_t request = 0;
   Replica origin;
-  bool gone = false;     // some of it is not in the sender's ring any more
-  bool retired = false;  // the sender no longer speaks of this log: forget what it claimed
+  bool gone = false;       // some of it is not in the sender's ring any more
+  bool forgotten = false;  // the sender knows nothing of this log any more: it takes its claims back
 };
 struct SnapshotRequest {
   uint64_t request = 0;

@@ -21,23 +21,23 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
   const Replica origin = reader.origin();
   if (!reader.ok()) return broken("malformed ops");
   if (origin == self_) return broken("ops in our own name");
-  if (is_retired(origin)) return {};
   const bool direct = origin == peer.replica;
-  if (!direct && !peer.known.contains(origin)) return broken("ops of a log that was not announced");
+  // A late answer about a log that was retired meanwhile, or words put into another's mouth.
+  if (is_retired(origin) || (!direct && !peer.known.contains(origin))) {
+    ++counters_.ops_refused;
+    return {};
+  }
   Coverage& claimed = peer.known[origin];
-  Coverage& log = log_of(origin);
+  Coverage& log = log_of(origin, now);
   bool progress = false;
   while (auto next = reader.next()) {
     auto& [op, body] = *next;
     const uint64_t seq = op.dot.seq;
-    if (direct)
-      claimed.add(seq);
-    else if (!claimed.contains(seq))
-      return broken("ops that were not announced");
+    if (direct) claimed.add(seq);
     if (log.contains(seq)) {
       ++counters_.ops_duplicate;
-    } else if (!log.add(seq)) {
-      ++counters_.ops_refused;  // too many gaps: it will be asked for once they are filled
+    } else if ((!direct && !claimed.contains(seq)) || !log.add(seq)) {
+      ++counters_.ops_refused;  // not announced; or too many gaps: it is asked for once they are filled
     } else {
       ring_.put(op.dot, Bytes(body.begin(), body.end()), now);
       events_.push_back(Apply{std::move(op)});
@@ -62,10 +62,17 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
   for (const auto& [origin, coverage] : message->entries) {
     if (origin == self_ && coverage.highest() > own_seq_)
       return broken("acknowledges what was never written");
-    if (is_retired(origin)) continue;
+
     if (peer.known.size() >= kMaxKnownLogs && !peer.known.contains(origin))
       return Error(Code::limit, "a vector of too many logs", Side::peer);
     if (!peer.known[origin].merge(coverage)) continue;
+    if (auto old = retired_.find(origin); old != retired_.end()) {
+      if (old->second == coverage) {
+        peer.changed.insert(origin);  // say that we agree, so that it may retire the log too
+        continue;
+      }
+      log_of(origin, now);  // not all are alike in it after all
+    }
     if (origin == self_)
       events_.push_back(AckProgress{peer.replica.node, coverage.prefix()});
     else
@@ -105,7 +112,10 @@ Result<void> Core::on_range_end(Peer& peer, ByteView payload, MonoTime now) {
   const bool nothing_came = have_of(message->origin).count() == repair.ask->had;
   if (message->gone || nothing_came) repair.gone.insert(peer.replica.node);
   if (message->gone) ++counters_.ranges_gone;
-  if (message->retired) peer.known.erase(message->origin);
+  if (message->forgotten) {
+    peer.known.erase(message->origin);
+    peer.at_start.erase(message->origin);
+  }
   repair.ask.reset();
   plan(now);
   return {};

@@ -108,8 +108,8 @@ void Core::finish_snapshot(Peer& donor, MonoTime now) {
   took_snapshot_ = true;
   ++counters_.snapshots_taken;
   for (const auto& [origin, coverage] : intake.at_start) {
-    if (origin == self_ || is_retired(origin)) continue;
-    Coverage& log = log_of(origin);
+    if (origin == self_ || have_of(origin).contains(coverage)) continue;
+    Coverage& log = log_of(origin, now);
     if (!log.merge(coverage)) continue;
     events_.push_back(Covered{origin, log.prefix()});
     note_progress(origin);
@@ -133,7 +133,7 @@ void Core::check_caught_up() {
   for (const auto& [node, peer] : peers_) {
     if (!peer.introduced) return;
     for (const auto& [origin, coverage] : peer.at_start) {
-      if (!have_of(origin).contains(coverage) && !is_retired(origin)) return;
+      if (!have_of(origin).contains(coverage)) return;
     }
     ready |= peer.caught_up;
   }
@@ -173,7 +173,7 @@ void Core::settle_debts(MonoTime now) {
   const bool quiet = caught_up_ && !intake_ && repairs_.empty() && !peers_.empty();
   std::erase_if(debts_, [&](const Debt& debt) {
     const bool paid = std::all_of(debt.limit.begin(), debt.limit.end(), [&](const auto& entry) {
-      return is_retired(entry.first) || have_of(entry.first).contains(entry.second);
+      return have_of(entry.first).contains(entry.second);
     });
     if (paid) return true;
     if (!quiet || is_present(debt.from) || now - debt.since < config_.direct_grace) return false;
@@ -202,35 +202,38 @@ void Core::write_debt(const Debt& debt, MonoTime now) {
   append(std::move(op), now);
 }
 
-// Restarts leave logs behind that nobody writes any more. What all have in full need not be spoken of.
-void Core::retire_logs() {
-  while (departed_.size() > config_.max_departed) {
-    auto agreed = std::find_if(departed_.begin(), departed_.end(), [&](const Replica& origin) {
-      return std::all_of(peers_.begin(), peers_.end(), [&](const auto& each) {
-        auto known = each.second.known.find(origin);
-        return known != each.second.known.end() && known->second == applied_[origin];
-      });
+// Restarts leave logs behind that nobody writes any more. What all have alike need not be spoken of;
+// whoever differs in it will say so, and then it is revived.
+void Core::retire_logs(MonoTime now) {
+  for (size_t at = 0; at < departed_.size() && departed_.size() > config_.max_departed;) {
+    const Departed departed = departed_[at];
+    const bool alike = std::all_of(peers_.begin(), peers_.end(), [&](const auto& each) {
+      auto known = each.second.known.find(departed.origin);
+      return known != each.second.known.end() && known->second == applied_[departed.origin];
     });
-    if (agreed == departed_.end()) {
-      if (departed_.size() <= 2 * config_.max_departed) return;
-      agreed = departed_.begin();
+    if (now - departed.since >= config_.retire_after && alike && !peers_.empty()) {
+      departed_.erase(departed_.begin() + static_cast<std::ptrdiff_t>(at));
+      retire(departed.origin);
+    } else {
+      ++at;
     }
-    const Replica origin = *agreed;
-    departed_.erase(agreed);
-    retire(origin);
   }
 }
 
 void Core::retire(const Replica& origin) {
+  retired_[origin] = std::move(applied_[origin]);
+  retired_order_.push_back(origin);
   applied_.erase(origin);
   repairs_.erase(origin);
-  for (auto& [node, peer] : peers_) {
-    peer.known.erase(origin);
-    peer.at_start.erase(origin);
-  }
-  retired_.push_back(origin);
-  if (retired_.size() > kMaxRetiredRemembered) retired_.pop_front();
   ++counters_.logs_retired;
+  if (retired_order_.size() <= kMaxRetiredRemembered) return;
+  const Replica oldest = retired_order_.front();
+  retired_order_.pop_front();
+  retired_.erase(oldest);
+  for (auto& [node, peer] : peers_) {
+    peer.known.erase(oldest);
+    peer.at_start.erase(oldest);
+  }
 }
 
 }  // namespace kith::replication

@@ -47,10 +47,10 @@ std::optional<Transmit> Core::vector_for(Peer& peer) {
   out.complete = true;
   size_t size = 0;
   auto add = [&](const Replica& origin) {
-    auto found = applied_.find(origin);
-    if (found == applied_.end()) return;
-    size += 48 + 20 * found->second.above().size();
-    out.entries.emplace_back(origin, found->second);
+    const Coverage& log = have_of(origin);
+    if (log.empty()) return;
+    size += 48 + 20 * log.above().size();
+    out.entries.emplace_back(origin, log);
   };
   if (peer.tell_all) {
     auto at = peer.tell_from ? applied_.upper_bound(*peer.tell_from) : applied_.begin();
@@ -119,7 +119,7 @@ std::optional<Transmit> Core::range_for(Peer& peer) {
     }
   }
   if (!out.empty()) return message(peer.replica.node, Priority::repair, MessageType::ops, out.take());
-  const RangeEnd end{job.request, job.origin, job.gone, !applied_.contains(job.origin)};
+  const RangeEnd end{job.request, job.origin, job.gone, have_of(job.origin).empty()};
   peer.ranges.erase(peer.ranges.begin());
   ++counters_.ranges_answered;
   return message(peer.replica.node, Priority::repair, MessageType::range_end, encode(end));
@@ -134,6 +134,7 @@ std::optional<Transmit> Core::snapshot_for(Peer& peer) {
   chunk.chunk = job.next_chunk++;
   chunk.last = !source_.next(job.cursor, kBatchBytes, chunk.entries);
   chunk.ahead = ahead_of(peer);
+  if (chunk.chunk == 0) chunk.ahead.insert(retired_.begin(), retired_.end());
   if (chunk.last) {
     peer.snapshot.reset();
     ++counters_.snapshots_served;

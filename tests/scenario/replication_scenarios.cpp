@@ -1,0 +1,59 @@
+// Replication under delays, cuts, kills and joins. KITH_SIM_SEEDS says how many worlds (default 200),
+// KITH_SIM_SEED replays one.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "base/text.h"
+#include "replication_world.h"
+
+namespace kith::scenario {
+namespace {
+
+std::optional<uint64_t> from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? parse_u64(value) : std::nullopt;
+}
+
+// Everything but the seed and the number of nodes is drawn from the seed.
+WorldOptions options_for(uint64_t seed, size_t nodes) {
+  std::mt19937_64 rng(seed * 977 + nodes);
+  auto one_of = [&](auto... values) {
+    const std::array all{values...};
+    return all[rng() % all.size()];
+  };
+  WorldOptions options;
+  options.seed = seed;
+  options.nodes = nodes;
+  options.max_delay = one_of(Duration(5ms), Duration(100ms), Duration(1s), Duration(5s));
+  options.lane_depth = one_of(1, 2, 8);
+  options.max_body = one_of(20, 300, 4000);
+  options.replication.ring.max_bytes = one_of(4 << 10, 64 << 10, 64 << 20);
+  options.replication.snapshot_window = one_of(1, 4);
+  options.replication.range_bytes = one_of(1 << 10, 1 << 20);
+  options.replication.max_debts = one_of(1, 1024);
+  options.replication.max_departed = one_of(2, 256);
+  options.replication.retire_after = one_of(Duration(1s), Duration(20s));
+  if (options.max_delay == 5s) options.quiet = 600s;
+  return options;
+}
+
+void run_seeds(size_t nodes) {
+  const auto only = from_environment("KITH_SIM_SEED");
+  const uint64_t first = only.value_or(1);
+  const uint64_t count = only ? 1 : from_environment("KITH_SIM_SEEDS").value_or(200);
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    World world(options_for(seed, nodes));
+    const Verdict verdict = world.run();
+    if (only) std::cout << world.summary() << "\n";
+    EXPECT_EQ(verdict, "") << "replay: KITH_SIM_SEED=" << seed << " with " << nodes << " nodes";
+    if (!verdict.empty()) return;
+  }
+}
+
+TEST(ReplicationScenario, ThreeNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(3); }
+TEST(ReplicationScenario, FiveNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(5); }
+
+}  // namespace
+}  // namespace kith::scenario

@@ -1,0 +1,332 @@
+#include "replication_world.h"
+
+#include <algorithm>
+
+#include "store/session_state.h"
+
+namespace kith::scenario {
+
+using replication::Priority;
+using replication::StoreId;
+using store::SessionEntry;
+using store::SessionOp;
+using store::SessionState;
+
+World::World(WorldOptions options) : options_(options), rng_(options.seed), nodes_(options.nodes) {}
+
+void World::at(Duration delay, std::function<void()> run) {
+  events_.push({now_ + delay, ++order_, std::move(run)});
+}
+
+void World::run_until(MonoTime end) {
+  while (!events_.empty() && events_.top().at <= end && verdict_.empty()) {
+    Event event = events_.top();
+    events_.pop();
+    now_ = event.at;
+    event.run();
+  }
+  now_ = end;
+}
+
+Verdict World::run() {
+  for (size_t i = 0; i < nodes_.size(); ++i) start(i, true);
+  at(100ms, [this] { write(); });
+  at(2s, [this] { disturb(); });
+  run_until(MonoTime{} + options_.busy);
+  busy_ = false;
+  for (size_t i = 0; i < nodes_.size(); ++i)
+    if (!nodes_[i].core) start(i, false);
+  for (size_t a = 0; a < nodes_.size(); ++a)
+    for (size_t b = a + 1; b < nodes_.size(); ++b) connect(a, b);
+  run_until(now_ + options_.quiet);
+  if (verdict_.empty()) check_end();
+  return verdict_;
+}
+
+// ---------------------------------------------------------------- nodes and links
+
+void World::start(size_t index, bool founding) {
+  Node& node = nodes_[index];
+  if (node.core) return;
+  const uint64_t life = node.life + 1;
+  node = Node{};
+  node.life = life;
+  node.replica.node.bytes[0] = static_cast<uint8_t>(index + 1);
+  node.replica.incarnation = life;
+  node.table = std::make_unique<SessionTable>(store::SessionLimits{.idle_timeout = std::chrono::hours(1)},
+                                              node.replica.node);
+  node.core = std::make_unique<Core>(options_.replication, node.replica, *node.table, now_);
+  if (founding) node.core->allow_founding(now_);
+  tick(index, life);
+  for (size_t peer = 0; peer < nodes_.size(); ++peer)
+    if (peer != index) at(random(1s), [this, index, peer] { connect(index, peer); });
+}
+
+void World::kill(size_t index) {
+  ++kills_;
+  for (size_t peer = 0; peer < nodes_.size(); ++peer)
+    if (peer != index) cut(index, peer);
+  nodes_[index].core.reset();
+  nodes_[index].table.reset();
+}
+
+void World::connect(size_t a, size_t b) {
+  Link& wire = link(a, b);
+  if (wire.up || !nodes_[a].core || !nodes_[b].core) return;
+  const uint64_t generation = wire.generation + 1;
+  wire = Link{};
+  wire.up = true;
+  wire.generation = generation;
+  wire.seen = {true, true};
+  nodes_[a].core->peer_up(nodes_[b].replica, now_);
+  nodes_[b].core->peer_up(nodes_[a].replica, now_);
+  nodes_[a].at_peer_up[b] = nodes_[b].core->applied();
+  nodes_[b].at_peer_up[a] = nodes_[a].core->applied();
+  pump(a);
+  pump(b);
+}
+
+// What is on its way is lost; each end notices in its own time.
+void World::cut(size_t a, size_t b) {
+  Link& wire = link(a, b);
+  if (!wire.up) return;
+  wire.up = false;
+  for (auto [end, other] : {std::pair{a, b}, std::pair{b, a}}) {
+    const uint64_t generation = wire.generation, life = nodes_[end].life;
+    at(random(300ms),
+       [this, end = end, other = other, generation, life] { notice_down(end, other, generation, life); });
+  }
+}
+
+void World::notice_down(size_t index, size_t peer, uint64_t generation, uint64_t life) {
+  Node& node = nodes_[index];
+  if (!node.core || node.life != life || link(index, peer).generation != generation) return;
+  link(index, peer).seen[index < peer ? 0 : 1] = false;
+  node.at_peer_up.erase(peer);
+  NodeId id;
+  id.bytes[0] = static_cast<uint8_t>(peer + 1);
+  node.core->peer_down(id, now_);
+  pump(index);
+}
+
+void World::tick(size_t index, uint64_t life) {
+  Node& node = nodes_[index];
+  if (!node.core || node.life != life) return;
+  node.core->handle_timeout(now_);
+  pump(index);
+  const MonoTime next = node.core->poll_timeout();
+  at(std::max<Duration>(next - now_, 1ms), [this, index, life] { tick(index, life); });
+}
+
+void World::pump(size_t index) {
+  Node& node = nodes_[index];
+  if (!node.core) return;
+  while (auto event = node.core->poll_event()) on_event(index, std::move(*event));
+  for (size_t peer = 0; peer < nodes_.size(); ++peer) {
+    Link& wire = link(index, peer);
+    if (peer == index || !wire.seen[index < peer ? 0 : 1]) continue;
+    NodeId id;
+    id.bytes[0] = static_cast<uint8_t>(peer + 1);
+    for (Priority priority : {Priority::control, Priority::session, Priority::repair}) {
+      while (wire.in_flight[{index, static_cast<int>(priority)}] < options_.lane_depth) {
+        auto message = node.core->poll_transmit(id, priority);
+        if (!message) break;
+        if (message->payload.size() > replication::kMaxMessage) fail("a message is too large");
+        send(index, peer, std::move(*message));
+      }
+    }
+  }
+}
+
+void World::send(size_t from, size_t to, replication::Transmit message) {
+  Link& wire = link(from, to);
+  const std::pair lane{from, static_cast<int>(message.priority)};
+  ++messages_;
+  ++wire.in_flight[lane];
+  MonoTime& arrival = wire.last_arrival[lane];
+  arrival = std::max(arrival, now_ + random(options_.max_delay));
+  at(arrival - now_, [this, from, to, generation = wire.generation, message = std::move(message)]() mutable {
+    deliver(from, to, generation, std::move(message));
+  });
+}
+
+void World::deliver(size_t from, size_t to, uint64_t generation, replication::Transmit message) {
+  Link& wire = link(from, to);
+  if (!wire.up || wire.generation != generation) return;
+  --wire.in_flight[{from, static_cast<int>(message.priority)}];
+  auto result =
+      nodes_[to].core->handle_message(nodes_[from].replica.node, message.type, message.payload, now_);
+  if (!result) fail("a message was refused: " + result.error().message());
+  pump(to);
+  pump(from);
+}
+
+void World::on_event(size_t index, replication::Event event) {
+  Node& node = nodes_[index];
+  if (auto* apply = std::get_if<replication::Apply>(&event)) {
+    node.table->apply(apply->op, wall_of(index));
+  } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
+    node.table->apply(state->entry, wall_of(index));
+  } else if (std::get_if<replication::AckProgress>(&event)) {
+    std::erase_if(node.waiting, [&](size_t at) {
+      if (node.core->acked_by(ledger_[at].op.dot.seq) == 0) return false;
+      return ledger_[at].acked = true;
+    });
+  } else if (std::get_if<replication::CaughtUp>(&event)) {
+    check_caught_up(index);
+  }
+}
+
+// ---------------------------------------------------------------- what happens
+
+void World::write() {
+  if (!busy_) return;
+  at(random(150ms), [this] { write(); });
+  const size_t index = random(nodes_.size());
+  Node& node = nodes_[index];
+  if (!node.core || !node.core->caught_up()) return;
+  const WallTime wall = wall_of(index);
+  const WallTime expires = from_unix_ms(1'800'000'000'000) + std::chrono::hours(10);
+  Key key;
+  for (uint8_t& byte : key.bytes) byte = static_cast<uint8_t>(rng_());
+  if (!keys_.empty() && random(3) != 0) key = keys_[random(keys_.size())];
+  std::optional<Op> op;
+  Bytes body(random(options_.max_body), static_cast<uint8_t>(rng_()));
+  switch (random(6)) {
+    case 0:
+    case 1:
+    case 2:
+      if (auto made = node.table->create(key, {body, wall, expires, wall}, wall)) op = std::move(*made);
+      break;
+    case 3:
+      if (auto made = node.table->update(key, body, wall)) op = std::move(*made);
+      break;
+    case 4: op = node.table->touch(key, wall + std::chrono::minutes(random(50))); break;
+    default: {
+      const Write* write = ledger_.empty() ? nullptr : &ledger_[random(ledger_.size())];
+      if (write && !node.core->covers(write->op.dot)) {  // a user came whose last write is not here
+        const auto from = node.core->holders(write->op.dot);
+        if (!from.empty())
+          node.core->pull(from[random(from.size())], StoreId::session, write->op.key, write->op.dot, now_);
+      } else if (random(4) == 0) {
+        op = node.table->revoke(key, expires, wall);
+      }
+    }
+  }
+  if (op) {
+    keys_.push_back(key);
+    op->dot = node.core->append(*op, now_);
+    node.waiting.push_back(ledger_.size());
+    ledger_.push_back({std::move(*op)});
+  }
+  pump(index);
+  check_sample();
+}
+
+void World::disturb() {
+  if (!busy_) return;
+  at(random(8s), [this] { disturb(); });
+  const size_t a = random(nodes_.size()), b = random(nodes_.size());
+  if (options_.cuts && a != b && random(2) == 0) {
+    cut(a, b);
+    at(500ms + random(15s), [this, a, b] { connect(a, b); });
+  } else if (options_.kills && nodes_[a].core && may_kill(a)) {
+    kill(a);
+    at(500ms + random(10s), [this, a] { start(a, false); });
+  }
+}
+
+// One node at a time may die: while an acknowledged write is on one other node only, that one lives.
+bool World::may_kill(size_t index) {
+  size_t ready = 0;
+  for (size_t i = 0; i < nodes_.size(); ++i)
+    if (i != index && nodes_[i].core && nodes_[i].core->caught_up()) ++ready;
+  if (ready == 0) return false;
+  return std::all_of(ledger_.begin(), ledger_.end(), [&](const Write& write) {
+    if (!write.acked) return true;
+    size_t copies = 0;
+    for (const Node& node : nodes_)
+      if (node.core && node.core->covers(write.op.dot)) ++copies;
+    return copies >= 2;
+  });
+}
+
+// ---------------------------------------------------------------- the checkers
+
+bool World::includes(const SessionTable& table, const Write& write) {
+  auto state = const_cast<SessionTable&>(table).state_of(StoreId::session, write.op.key);
+  if (!state) return false;
+  const auto entry = SessionEntry::decode(*state);
+  if (!entry) return false;
+  if (entry->ended) return true;
+  const auto change = store::entry_of(write.op);
+  switch (static_cast<SessionOp>(write.op.kind)) {
+    case SessionOp::create:
+      return entry->created_by.hlc != 0 && entry->created_by <= change->created_by &&
+             entry->body_by >= change->body_by;
+    case SessionOp::update: return entry->body_by >= change->body_by;
+    case SessionOp::touch: return entry->record->last_seen >= change->record->last_seen;
+    case SessionOp::revoke: return false;
+  }
+  return false;
+}
+
+void World::check_sample() {
+  if (ledger_.empty()) return;
+  const Write& write = ledger_[random(ledger_.size())];
+  for (Node& node : nodes_) {
+    if (!node.core) continue;
+    if (node.core->covers(write.op.dot) && !includes(*node.table, write))
+      fail("a covered write is not readable: kind " + std::to_string(write.op.kind) + " seq " +
+           std::to_string(write.op.dot.seq));
+    if (node.table->get(write.op.key, wall()).state == SessionState::ended)
+      node.seen_ended.push_back(write.op.key);
+    if (!node.seen_ended.empty() &&
+        node.table->get(node.seen_ended[random(node.seen_ended.size())], wall()).state != SessionState::ended)
+      fail("an ended session came back");
+  }
+}
+
+void World::check_caught_up(size_t index) {
+  const Node& node = nodes_[index];
+  for (const auto& [peer, had] : node.at_peer_up) {
+    for (const Write& write : ledger_)
+      if (replication::covers(had, write.op.dot) &&
+          !(node.core->covers(write.op.dot) && includes(*node.table, write)))
+        fail("caught up without a write that a peer had");
+  }
+}
+
+void World::check_end() {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    const std::string name = "node " + std::to_string(i);
+    if (!node.core->caught_up()) return fail(name + " never caught up");
+    if (node.core->peers() != nodes_.size() - 1) return fail(name + " misses a peer");
+    const bool retired = node.core->counters().logs_retired + nodes_[0].core->counters().logs_retired > 0;
+    if (!retired && node.core->vector_digest() != nodes_[0].core->vector_digest())
+      return fail(name + ": vectors differ");
+    if (node.table->content_hash(wall()) != nodes_[0].table->content_hash(wall())) {
+      return fail(name + ": contents differ");
+    }
+    if (node.core->bytes_held() > options_.replication.ring.max_bytes)
+      return fail(name + ": ring over its limit");
+    for (const Write& write : ledger_) {
+      if (write.acked && !includes(*node.table, write)) return fail(name + " lost an acknowledged write");
+    }
+    for (const Key& key : node.seen_ended)
+      if (node.table->get(key, wall()).state != SessionState::ended)
+        return fail("an ended session came back");
+  }
+}
+
+std::string World::summary() const {
+  const auto& counters = nodes_[0].core->counters();
+  return std::to_string(ledger_.size()) + " writes, " + std::to_string(kills_) + " kills, " +
+         std::to_string(messages_) + " messages; node 0: " + std::to_string(counters.ranges_asked) +
+         " ranges, " + std::to_string(counters.snapshots_taken) + " snapshots, " +
+         std::to_string(counters.snapshots_aborted) + " aborted, " + std::to_string(counters.debts_written) +
+         " debts";
+}
+
+}  // namespace kith::scenario
