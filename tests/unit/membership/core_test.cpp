@@ -1,0 +1,447 @@
+// One core against scripted peers: what it says, whom it dials, what it believes of others. Whole
+// clusters are in tests/scenario.
+#include "membership/core.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace kith::membership {
+namespace {
+
+struct Script {
+  crypto::SigningKey key;
+  NodeRecord record;
+  NodeId id;
+  Bytes bytes() const { return record.encode(key); }
+};
+
+Script script(uint8_t number, uint64_t incarnation = 1) {
+  Script out{crypto::SigningKey::from_seed(Bytes(32, number)), {}, {}};
+  out.record.key = out.key.public_key();
+  out.record.id = out.id = node_id(out.record.key);
+  out.record.incarnation = incarnation;
+  out.record.sequence = 1;
+  out.record.name = "n" + std::to_string(number);
+  out.record.state = State::ready;
+  out.record.membership = {Multiaddr::Host::ip4, "10.0.0." + std::to_string(number), 9450};
+  out.record.data = {Multiaddr::Host::ip4, "10.0.0." + std::to_string(number), 9451};
+  return out;
+}
+
+class MembershipCore : public testing::Test {
+ protected:
+  MembershipCore() { restart({}); }
+  void restart(Config config, uint64_t incarnation = 1) {
+    Script self = script(1, incarnation);
+    core.emplace(config, self.key, self.record, 42, now);
+  }
+  void link(const Script& peer) {
+    core->link_up(peer.id, peer.bytes(), now);
+    collect();
+  }
+  template <class Message>
+  Result<void> say(const Script& peer, MessageType type, const Message& message) {
+    Result<void> out = core->handle_message(peer.id, static_cast<uint8_t>(type), message.encode(), now);
+    collect();
+    return out;
+  }
+  void vote(const Script& observer, const Script& subject, Verdict verdict) {
+    ASSERT_TRUE(
+        say(observer, MessageType::votes, VotesMessage{{{subject.id, subject.record.incarnation, verdict}}}));
+  }
+  // Time passes in steps in which these peers give signs of life.
+  void live(Duration duration, const std::vector<Script>& alive) {
+    for (MonoTime end = now + duration; now < end;) {
+      now += 50ms;
+      for (const Script& peer : alive) core->heard(peer.id, now);
+      core->handle_timeout(now);
+      collect();
+    }
+  }
+  void collect() {
+    while (auto transmit = core->poll_transmit()) sent.push_back(*std::move(transmit));
+    while (auto dial = core->poll_dial()) dials.push_back(*std::move(dial));
+    while (auto event = core->poll_event()) events.push_back(*std::move(event));
+  }
+  template <class Kind>
+  std::vector<Kind> take() {
+    std::vector<Kind> out;
+    for (const Event& event : events) {
+      if (auto* kind = std::get_if<Kind>(&event)) out.push_back(*kind);
+    }
+    std::erase_if(events, [](const Event& event) { return std::holds_alternative<Kind>(event); });
+    return out;
+  }
+  size_t count_sent(const Script& to, MessageType type) const {
+    return static_cast<size_t>(std::count_if(sent.begin(), sent.end(), [&](const Transmit& transmit) {
+      return transmit.to == to.id && transmit.type == static_cast<uint8_t>(type);
+    }));
+  }
+  bool dialled(const Script& peer) const {
+    return std::any_of(dials.begin(), dials.end(),
+                       [&](const Dial& dial) { return dial.address == peer.record.membership; });
+  }
+
+  MonoTime now{1h};
+  std::optional<Core> core;
+  std::vector<Transmit> sent;
+  std::vector<Dial> dials;
+  std::vector<Event> events;
+  Script b = script(2), c = script(3), d = script(4);
+};
+
+TEST_F(MembershipCore, TakesInANodeWhoseLinkComesUp) {
+  link(b);
+  auto up = take<MemberUp>();
+  ASSERT_EQ(up.size(), 1u);
+  EXPECT_EQ(up[0].record.name, "n2");
+  EXPECT_EQ(core->live_members(), 2u);
+  EXPECT_TRUE(take<Unreachable>().empty());
+  EXPECT_GE(count_sent(b, MessageType::digest), 1u);
+}
+
+TEST_F(MembershipCore, DialsSeedsAtOnceAndForEverButNotItself) {
+  core->add_seed(script(1).record.membership);
+  core->add_seed(b.record.membership);
+  core->add_seed(b.record.membership);
+  collect();
+  ASSERT_EQ(dials.size(), 1u);
+  EXPECT_FALSE(dials[0].expected.has_value());
+  for (int i = 0; i < 1000; ++i) {
+    core->dial_result(b.record.membership, DialOutcome::refused, now);
+    now = std::max(now + 1ms, core->poll_timeout());
+    for (int step = 0; step < 50 && dials.size() == static_cast<size_t>(i) + 1; ++step) {
+      core->handle_timeout(now);
+      collect();
+      now = core->poll_timeout();
+    }
+    collect();
+    ASSERT_EQ(dials.size(), static_cast<size_t>(i) + 2);
+  }
+}
+
+TEST_F(MembershipCore, DropsASeedThatAnswersAsItself) {
+  core->add_seed(b.record.membership);
+  collect();
+  core->dial_result(b.record.membership, DialOutcome::self, now);
+  live(10s, {});
+  EXPECT_EQ(dials.size(), 1u);
+}
+
+TEST_F(MembershipCore, DialsANodeThatItHearsOf) {
+  link(b);
+  ASSERT_TRUE(say(b, MessageType::records, RecordsMessage{{c.bytes()}}));
+  live(300ms, {b});
+  EXPECT_TRUE(dialled(c));
+  EXPECT_EQ(core->live_members(), 2u);  // not on hearsay of its existence alone
+  vote(b, c, Verdict::ok);
+  EXPECT_EQ(core->live_members(), 3u);
+  EXPECT_EQ(take<Unreachable>().size(), 1u);  // a member, with no link of our own yet
+}
+
+TEST_F(MembershipCore, RedialsAClosedLinkAtOnceAndTakesARefusalForACrash) {
+  link(b);
+  live(3s, {b});
+  core->link_down(b.id, LinkEnd::closed, now);
+  collect();
+  ASSERT_TRUE(dialled(b));
+  EXPECT_TRUE(take<MemberDown>().empty());
+  core->dial_result(b.record.membership, DialOutcome::refused, now);
+  collect();
+  auto down = take<MemberDown>();
+  ASSERT_EQ(down.size(), 1u);
+  EXPECT_EQ(down[0].why, DownReason::crashed);
+  EXPECT_EQ(down[0].replica, (Replica{b.id, 1}));
+}
+
+TEST_F(MembershipCore, NeedsASecondObserverForACrashWhenThereIsOne) {
+  link(b);
+  link(c);
+  vote(c, b, Verdict::ok);
+  live(3s, {b, c});
+  core->link_down(b.id, LinkEnd::closed, now);
+  collect();
+  core->dial_result(b.record.membership, DialOutcome::refused, now);
+  collect();
+  EXPECT_TRUE(take<MemberDown>().empty());
+  vote(c, b, Verdict::refused);
+  EXPECT_EQ(take<MemberDown>().size(), 1u);
+}
+
+TEST_F(MembershipCore, TakesSomebodyElseAtTheAddressForACrash) {
+  link(b);
+  live(3s, {b});
+  core->link_down(b.id, LinkEnd::closed, now);
+  collect();
+  Script heir = script(5);
+  heir.record.membership = b.record.membership;
+  core->link_up(heir.id, heir.bytes(), now);
+  core->dial_result(b.record.membership, DialOutcome::connected, now, heir.id);
+  collect();
+  EXPECT_TRUE(dials.size() == 1);   // the address is taken, there is nothing to find out
+  vote(heir, b, Verdict::refused);  // it knows that it lives there
+  EXPECT_EQ(core->member(b.id), nullptr);
+  EXPECT_NE(core->member(heir.id), nullptr);
+}
+
+TEST_F(MembershipCore, TellsRoutingOfSilenceBeforeItAccuses) {
+  link(b);
+  link(c);
+  vote(c, b, Verdict::ok);
+  live(3s, {b, c});
+  events.clear();
+  sent.clear();
+  live(900ms, {c});
+  EXPECT_EQ(take<Unreachable>().size(), 1u);
+  EXPECT_EQ(count_sent(c, MessageType::votes), 0u);
+  live(600ms, {c});
+  EXPECT_GE(count_sent(c, MessageType::votes), 1u);
+  EXPECT_TRUE(take<MemberDown>().empty());  // c still hears it: a bad path is not a dead node
+  live(5s, {b, c});
+  EXPECT_EQ(take<Reachable>().size(), 1u);
+}
+
+TEST_F(MembershipCore, DecidesAloneWhenItHearsNobody) {
+  link(b);
+  link(c);
+  vote(c, b, Verdict::ok);
+  vote(b, c, Verdict::ok);
+  live(3s, {b, c});
+  MonoTime since = now;
+  while (core->live_members() > 1 && now - since < 5s) {
+    now = core->poll_timeout();
+    core->handle_timeout(now);
+    collect();
+  }
+  EXPECT_LE(now - since, 1400ms);
+  auto down = take<MemberDown>();
+  ASSERT_EQ(down.size(), 2u);
+  EXPECT_EQ(down[0].why, DownReason::hung);
+  EXPECT_EQ(take<DropLink>().size(), 2u);
+}
+
+TEST_F(MembershipCore, WithdrawsItsVotesWhenItWasAwayItself) {
+  link(b);
+  link(c);
+  live(3s, {b, c});
+  events.clear();
+  sent.clear();
+  now += 10s;
+  core->handle_timeout(now);
+  collect();
+  EXPECT_TRUE(take<MemberDown>().empty());
+  EXPECT_EQ(core->counters().stalls, 1u);
+  EXPECT_GT(core->health(), 0);
+  // ... also when the first thing it hears is that all links broke meanwhile.
+  now += 10s;
+  core->link_down(b.id, LinkEnd::closed, now);
+  core->link_down(c.id, LinkEnd::closed, now);
+  collect();
+  EXPECT_TRUE(take<MemberDown>().empty());
+  live(3s, {});
+  EXPECT_EQ(take<MemberDown>().size(), 2u);
+}
+
+TEST_F(MembershipCore, CountsOnlyVotesAboutThePresentLife) {
+  link(b);
+  Script later = script(3, 2);
+  link(later);
+  for (Verdict verdict : {Verdict::refused, Verdict::silent}) {
+    ASSERT_TRUE(say(b, MessageType::votes, VotesMessage{{{later.id, 1, verdict}}}));
+    EXPECT_NE(core->member(later.id), nullptr);
+  }
+}
+
+TEST_F(MembershipCore, ReplacesALifeByTheNext) {
+  link(b);
+  Script next = script(2, 7);
+  link(next);
+  auto down = take<MemberDown>();
+  ASSERT_EQ(down.size(), 1u);
+  EXPECT_EQ(down[0].why, DownReason::replaced);
+  EXPECT_EQ(down[0].replica.incarnation, 1u);
+  EXPECT_EQ(take<MemberUp>().size(), 2u);
+  EXPECT_EQ(core->member(b.id)->incarnation, 7u);
+  EXPECT_TRUE(take<DropLink>().empty());  // the link that came is the one that stays
+}
+
+TEST_F(MembershipCore, DropsTheLinkOfAnOldLifeWhenItHearsOfTheNext) {
+  link(b);
+  link(c);
+  ASSERT_TRUE(say(c, MessageType::records, RecordsMessage{{script(2, 7).bytes()}}));
+  EXPECT_EQ(take<DropLink>().size(), 1u);
+  EXPECT_EQ(core->member(b.id), nullptr);  // until somebody reaches the new one
+}
+
+TEST_F(MembershipCore, TellsAnOldLifeThatItIsOutdated) {
+  link(script(2, 7));
+  sent.clear();
+  link(b);
+  EXPECT_EQ(count_sent(b, MessageType::records), 1u);
+  EXPECT_EQ(count_sent(b, MessageType::digest), 0u);
+  link(c);
+  ASSERT_TRUE(say(c, MessageType::records, RecordsMessage{{script(1, 9).bytes()}}));
+  auto outdated = take<Outdated>();
+  ASSERT_EQ(outdated.size(), 1u);
+  EXPECT_EQ(outdated[0].incarnation, 9u);
+}
+
+TEST_F(MembershipCore, TakesALeaveFromItsSubjectByAnyPath) {
+  link(b);
+  link(c);
+  b.record.state = State::left;
+  b.record.sequence = 2;
+  ASSERT_TRUE(say(c, MessageType::records, RecordsMessage{{b.bytes()}}));
+  auto down = take<MemberDown>();
+  ASSERT_EQ(down.size(), 1u);
+  EXPECT_EQ(down[0].why, DownReason::left);
+  live(60s, {c});
+  EXPECT_FALSE(dialled(b));
+}
+
+TEST_F(MembershipCore, RefusesALeaveThatItsSubjectDidNotSign) {
+  link(b);
+  link(c);
+  b.record.state = State::left;
+  b.record.sequence = 2;
+  Bytes forged = b.bytes();
+  forged.back() ^= 1;
+  ASSERT_TRUE(say(c, MessageType::records, RecordsMessage{{forged}}));
+  EXPECT_NE(core->member(b.id), nullptr);
+  EXPECT_EQ(core->counters().records_refused, 1u);
+}
+
+TEST_F(MembershipCore, DropsALinkWhoseRecordIsNotThePeers) {
+  core->link_up(b.id, c.bytes(), now);
+  collect();
+  EXPECT_EQ(take<DropLink>().size(), 1u);
+  EXPECT_EQ(core->live_members(), 1u);
+  core->link_up(b.id, Bytes{1, 2, 3}, now);
+  collect();
+  EXPECT_EQ(take<DropLink>().size(), 1u);
+}
+
+TEST_F(MembershipCore, PassesOnWhatIsNewAndWhatItSaysItself) {
+  link(b);
+  link(c);
+  sent.clear();
+  ASSERT_TRUE(say(b, MessageType::records, RecordsMessage{{d.bytes()}}));
+  EXPECT_EQ(count_sent(c, MessageType::records), 1u);
+  EXPECT_EQ(count_sent(b, MessageType::records), 0u);
+  ASSERT_TRUE(say(c, MessageType::records, RecordsMessage{{d.bytes()}}));
+  EXPECT_EQ(count_sent(b, MessageType::records), 0u);  // old news
+  sent.clear();
+  core->set_state(State::draining, now);
+  collect();
+  EXPECT_EQ(count_sent(b, MessageType::records), 1u);
+  EXPECT_EQ(count_sent(c, MessageType::records), 1u);
+  EXPECT_EQ(NodeRecord::decode(core->self_record())->state, State::draining);
+}
+
+TEST_F(MembershipCore, ComparesViewsAndExchangesWhatDiffers) {
+  link(b);
+  link(c);
+  live(3s, {b, c});
+  sent.clear();
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(say(b, MessageType::ping, PingMessage{1, core->view_hash(), 0}));
+  EXPECT_EQ(count_sent(b, MessageType::digest), 0u);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(say(b, MessageType::ping, PingMessage{1, 12345, 0}));
+  EXPECT_EQ(count_sent(b, MessageType::digest), 1u);
+  EXPECT_EQ(count_sent(b, MessageType::ack), 4u);
+  // b's digest lacks c: c's record goes there; and knows d: ours comes back.
+  sent.clear();
+  ASSERT_TRUE(say(b, MessageType::digest, DigestMessage{true, {{b.id, {1, 1}}, {d.id, {1, 1}}}}));
+  EXPECT_EQ(count_sent(b, MessageType::records), 1u);
+  EXPECT_EQ(count_sent(b, MessageType::digest), 1u);
+}
+
+TEST_F(MembershipCore, MeasuresTheRoundTrip) {
+  link(b);
+  uint64_t stamp = static_cast<uint64_t>(now.time_since_epoch().count());
+  now += 20ms;
+  ASSERT_TRUE(say(b, MessageType::ack, AckMessage{stamp, 0, 0}));
+  EXPECT_EQ(core->members()[1].rtt, 20ms);
+  ASSERT_TRUE(say(b, MessageType::ack, AckMessage{stamp + 3'600'000'000'000, 0, 0}));  // nonsense
+  EXPECT_EQ(core->members()[1].rtt, 20ms);
+}
+
+TEST_F(MembershipCore, RefusesMalformedMessagesAndSkipsUnknownOnes) {
+  link(b);
+  for (uint8_t type = 1; type <= 5; ++type) {
+    auto done = core->handle_message(b.id, type, Bytes{0xff}, now);
+    ASSERT_FALSE(done) << int(type);
+    EXPECT_EQ(done.error().side(), Side::peer);
+  }
+  EXPECT_TRUE(core->handle_message(b.id, 200, Bytes{0xff}, now));
+  EXPECT_TRUE(core->handle_message(c.id, 1, Bytes{0xff}, now));  // no link: crossed with its end
+  EXPECT_EQ(core->counters().messages_refused, 5u);
+  EXPECT_EQ(core->counters().messages_unknown, 1u);
+}
+
+TEST_F(MembershipCore, TurnsNodesAwayAboveTheLimit) {
+  Config config;
+  config.max_members = 2;
+  restart(config);
+  link(b);
+  link(c);
+  EXPECT_EQ(core->live_members(), 2u);
+  EXPECT_EQ(take<TurnedAway>().size(), 1u);
+  EXPECT_EQ(take<DropLink>().size(), 1u);
+}
+
+TEST_F(MembershipCore, RemembersABoundedNumberOfNodes) {
+  Config config;
+  config.max_departed = 10;
+  restart(config);
+  link(b);
+  for (uint8_t i = 10; i < 200; ++i)
+    ASSERT_TRUE(say(b, MessageType::records, RecordsMessage{{script(i).bytes()}}));
+  EXPECT_LE(core->remembered(), config.max_members + config.max_departed);
+  EXPECT_NE(core->member(b.id), nullptr);
+  EXPECT_LE(dials.size(), config.max_dials);
+}
+
+TEST_F(MembershipCore, RedialsWhoIsDownForThreeDaysAndThenForgetsIt) {
+  Config config;
+  config.heartbeat = 10s;  // the test is about days
+  restart(config);
+  link(b);
+  live(3s, {b});
+  core->link_down(b.id, LinkEnd::closed, now);
+  size_t late = 0;
+  MonoTime down = now;
+  while (core->remembered() > 0 && now - down < std::chrono::hours(80)) {
+    collect();
+    if (!dials.empty()) {
+      if (now - down > std::chrono::hours(71)) ++late;
+      dials.clear();
+      core->dial_result(b.record.membership, DialOutcome::refused, now);
+    }
+    now = core->poll_timeout();
+    core->handle_timeout(now);
+    sent.clear();
+    events.clear();
+  }
+  EXPECT_NEAR(static_cast<double>((now - down) / 1s), 72 * 3600, 60);
+  EXPECT_GE(late, 40u);  // about once a minute
+  EXPECT_LE(late, 100u);
+}
+
+TEST_F(MembershipCore, DoesNothingMoreAfterItLeft) {
+  link(b);
+  core->set_state(State::left, now);
+  collect();
+  EXPECT_GE(count_sent(b, MessageType::records), 1u);
+  EXPECT_EQ(core->poll_timeout(), kNever);
+  events.clear();
+  dials.clear();
+  core->link_down(b.id, LinkEnd::closed, now);
+  core->handle_timeout(now + 10s);
+  collect();
+  EXPECT_TRUE(events.empty() || take<MemberDown>().empty());
+  EXPECT_TRUE(dials.empty());
+}
+
+}  // namespace
+}  // namespace kith::membership
