@@ -14,6 +14,7 @@ using membership::LinkEnd;
 constexpr uint8_t kHello = 0;  // the handshake in one segment: a signed record
 constexpr uint8_t kGoodbye = 255;
 constexpr uint16_t kPort = 9450;
+constexpr Duration kLinger = 20ms;  // between the last words and the end of the process
 // After a disturbance ends, what it caused may still be found out: hang, decision, redials.
 constexpr Duration kAftermath = 4s;
 
@@ -87,9 +88,11 @@ void MembershipCluster::leave(Node& node) {
   pump(node);
   for (auto& [number, connection] : node.life->connections) {
     connection.wire->send({kGoodbye});
-    connection.wire->close();
+    connection.wire->shutdown();  // not close: an RST could overtake the words
   }
-  kill(node);
+  world_.after(kLinger, [this, &node, life = node.life.get()] {
+    if (node.life.get() == life) kill(node);
+  });
 }
 
 void MembershipCluster::pause(Node& node) {
@@ -336,6 +339,7 @@ void MembershipCluster::watch(Node& node, const membership::MemberDown& down) {
   if (other == nodes_.end()) return;
   const Node& subject = **other;
   bool quiet = world_.whole() && world_.now() - whole_since_ > kAftermath && subject.running() &&
+               subject.life->core.self().state != membership::State::left &&
                world_.now() - subject.well_since > kAftermath && world_.now() - node.well_since > kAftermath;
   if (!quiet || subject.incarnation != down.replica.incarnation) return;
   violations_.push_back("at " + std::to_string(world_.now().time_since_epoch() / 1ms) + " ms " +

@@ -279,8 +279,7 @@ void Wires::deliver(const std::shared_ptr<Connection>& connection, int to) {
 void Wires::end_side(const std::shared_ptr<Connection>& connection, int index) {
   auto& side = connection->sides[index];
   if (side.gone) return;
-  bool unread = std::any_of(side.arrived.begin(), side.arrived.end(),
-                            [](const Segment& s) { return s.kind == Segment::Kind::data; });
+  bool unread = side.unread > 0;
   if (!side.broken && (unread || !side.sent_fin)) {
     Segment last;
     last.kind = unread ? Segment::Kind::reset : Segment::Kind::fin;

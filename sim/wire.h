@@ -41,7 +41,7 @@ class Wire {
   size_t room() const;             // bytes the window has left
   void consumed(size_t bytes);     // what the application has read, which opens the window again
   void shutdown();                 // FIN
-  void close();                    // FIN, or RST when data was left unread; no callback after it
+  void close();  // FIN, or RST when data was left unread or is on its way; no callback after
   Endpoint local() const;
   Endpoint remote() const;
 
