@@ -1,0 +1,75 @@
+#include "mesh/hello.h"
+
+#include <algorithm>
+
+#include "base/codec.h"
+#include "crypto/hash.h"
+
+namespace kith::mesh {
+namespace {
+
+constexpr std::string_view kLabel("kith mesh hello 1\0", 18);
+
+Bytes signed_bytes(Role role, const Transcript& transcript, ByteView body) {
+  Bytes message = to_bytes(kLabel);
+  message.push_back(static_cast<uint8_t>(role));
+  append(message, transcript.exporter.reveal());
+  append(message, transcript.dialler);
+  append(message, transcript.acceptor);
+  append(message, body);
+  return message;
+}
+
+}  // namespace
+
+NodeId node_id(const crypto::PublicKey& key) {
+  crypto::Digest digest = crypto::sha256(ByteView(key));
+  return *NodeId::from(ByteView(digest).first(NodeId::kSize));
+}
+
+Bytes Hello::encode(const crypto::SigningKey& signer, Role role, const Transcript& transcript) const {
+  KITH_CHECK(cluster.size() <= kMaxClusterName && record.size() <= kMaxRecord);
+  Bytes body;
+  Writer writer(body);
+  writer.string(cluster);
+  writer.raw(key);
+  writer.u64(incarnation);
+  writer.u64(boot_nonce);
+  writer.id(expected);
+  writer.bytes(record);
+  Bytes payload;
+  Writer outer(payload);
+  outer.bytes(body);
+  outer.raw(signer.sign(signed_bytes(role, transcript, body)));
+  return payload;
+}
+
+Result<ReceivedHello> ReceivedHello::decode(ByteView payload) {
+  const auto malformed = [] { return Error(Code::protocol, "malformed HELLO", Side::peer); };
+  ReceivedHello received;
+  Reader outer(payload);
+  ByteView body = outer.bytes(kMaxHello);
+  ByteView signature = outer.raw(received.signature_.size());
+  if (!outer.done()) return malformed();
+  std::copy(signature.begin(), signature.end(), received.signature_.begin());
+  received.body_.assign(body.begin(), body.end());
+
+  Reader reader(body);
+  Hello& hello = received.hello_;
+  hello.cluster = reader.string(kMaxClusterName);
+  ByteView key = reader.raw(hello.key.size());
+  hello.incarnation = reader.u64();
+  hello.boot_nonce = reader.u64();
+  hello.expected = reader.id<NodeId>();
+  ByteView record = reader.bytes(kMaxRecord);
+  if (!reader.ok()) return malformed();  // what is left over belongs to later versions
+  std::copy(key.begin(), key.end(), hello.key.begin());
+  hello.record.assign(record.begin(), record.end());
+  return received;
+}
+
+bool ReceivedHello::verify(Role signer, const Transcript& transcript) const {
+  return crypto::verify(hello_.key, signed_bytes(signer, transcript, body_), signature_);
+}
+
+}  // namespace kith::mesh
