@@ -10,7 +10,7 @@
 //   snapshots   when the numbers have left the ring: the whole state, then the donor's vector is ours
 //   debts       state that came outside a log (a pull, a broken-off snapshot) and that no log brings
 //               any more is written to our own log, so that nothing exists on one node only
-// Nothing here depends on clocks. Design: docs/concepts/replication.md, bytes: docs/formats/replication.md.
+// Nothing here depends on clocks. Bytes: docs/formats/replication.md.
 //
 // A sans-IO state machine on one thread: handle_* and commands are input; poll_event, poll_transmit
 // and poll_timeout are output. After each input: drain poll_event and apply the events to the store,

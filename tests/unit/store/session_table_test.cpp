@@ -1,0 +1,283 @@
+#include "store/session_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+namespace kith::store {
+namespace {
+
+using replication::Op;
+
+const WallTime kNow = from_unix_ms(1'800'000'000'000);
+constexpr auto kHour = std::chrono::minutes(60);
+
+NodeId node(uint8_t id) {
+  NodeId result;
+  result.bytes[0] = id;
+  return result;
+}
+Key key(uint8_t id) {
+  Key result;
+  result.bytes.fill(id);
+  return result;
+}
+SessionRecord record(Bytes body, WallTime at = kNow) { return {std::move(body), at, at + 8 * kHour, at}; }
+SessionLimits idle_hour() { return {.idle_timeout = kHour}; }
+
+TEST(SessionTable, ReadsBackWhatWasCreatedHereAndReplicatedThere) {
+  SessionTable here(idle_hour(), node(1)), there(idle_hour(), node(2));
+  auto op = here.create(key(1), record({1, 2}), kNow);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(there.get(key(1), kNow).state, SessionState::unknown);
+  EXPECT_EQ(there.apply(*op, kNow), Merged::changed);
+  EXPECT_EQ(there.apply(*op, kNow), Merged::nothing);
+  for (SessionTable* table : {&here, &there}) {
+    const SessionView view = table->get(key(1), kNow);
+    ASSERT_EQ(view.state, SessionState::live);
+    EXPECT_EQ(view.record->body, (Bytes{1, 2}));
+    EXPECT_EQ(view.record->expires, kNow + 8 * kHour);
+  }
+  EXPECT_EQ(here.content_hash(kNow), there.content_hash(kNow));
+}
+
+TEST(SessionTable, RefusesASecondCreationAndTimesOutOfRange) {
+  SessionTable table(idle_hour(), node(1));
+  ASSERT_TRUE(table.create(key(1), record({1}), kNow));
+  EXPECT_EQ(table.create(key(1), record({2}), kNow).error().code(), Code::conflict);
+  SessionRecord past = record({1});
+  past.expires = kNow;
+  EXPECT_EQ(table.create(key(2), past, kNow).error().code(), Code::invalid);
+  EXPECT_EQ(table.create(key(2), record(Bytes(kMaxSessionBody + 1)), kNow).error().code(), Code::limit);
+}
+
+TEST(SessionTable, UpdatesOnlyWhatIsLiveAndAfterWhatItReplaces) {
+  SessionTable a(idle_hour(), node(1)), b(idle_hour(), node(2));
+  EXPECT_EQ(a.update(key(1), {1}, kNow).error().code(), Code::not_found);
+  // b's clock is two hours ahead; a's update of what b wrote must still win.
+  auto created = b.create(key(1), record({1}), kNow + 2 * kHour);
+  a.apply(*created, kNow);
+  EXPECT_EQ(a.counters().far_ahead, 1u);
+  auto updated = a.update(key(1), {2}, kNow);
+  ASSERT_TRUE(updated);
+  b.apply(*updated, kNow);
+  EXPECT_EQ(b.get(key(1), kNow).record->body, Bytes{2});
+}
+
+TEST(SessionTable, ARevocationWinsInWhateverOrder) {
+  SessionTable origin(idle_hour(), node(1));
+  auto create = origin.create(key(1), record({1}), kNow);
+  auto update = origin.update(key(1), {2}, kNow);
+  const Op revoke = origin.revoke(key(1), kNow, kNow);
+  std::vector<Op> ops{*create, *update, revoke};
+  std::sort(ops.begin(), ops.end(), [](const Op& x, const Op& y) { return x.kind < y.kind; });
+  do {
+    SessionTable table(idle_hour(), node(2));
+    bool ended = false;
+    for (const Op& op : ops) {
+      const Merged merged = table.apply(op, kNow);
+      EXPECT_EQ(merged == Merged::ended, op.kind == revoke.kind);
+      ended |= op.kind == revoke.kind;
+      EXPECT_EQ(table.get(key(1), kNow).state == SessionState::ended, ended);
+    }
+    EXPECT_EQ(table.content_hash(kNow), origin.content_hash(kNow));
+  } while (std::next_permutation(ops.begin(), ops.end(),
+                                 [](const Op& x, const Op& y) { return x.kind < y.kind; }));
+}
+
+TEST(SessionTable, RemembersTheRevocationOfAnUnknownSessionUntilItsExpiryAndAMinute) {
+  SessionTable table(idle_hour(), node(1)), origin(idle_hour(), node(2));
+  auto create = origin.create(key(1), record({1}), kNow);
+  table.revoke(key(1), kNow + 8 * kHour, kNow);
+  table.apply(*create, kNow);
+  EXPECT_EQ(table.get(key(1), kNow).state, SessionState::ended);
+  EXPECT_EQ(table.sweep(kNow + 8 * kHour, 256), 0u);
+  EXPECT_EQ(table.sweep(kNow + 8 * kHour + kTombstoneGrace, 256), 1u);
+  EXPECT_EQ(table.apply(*create, kNow + 8 * kHour + kTombstoneGrace), Merged::nothing);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_EQ(table.bytes(), 0u);
+}
+
+TEST(SessionTable, EndsByAbsoluteAndByIdleExpiry) {
+  SessionTable table(idle_hour(), node(1));
+  ASSERT_TRUE(table.create(key(1), record({1}), kNow));
+  EXPECT_EQ(table.get(key(1), kNow + kHour - 1ms).state, SessionState::live);
+  EXPECT_EQ(table.get(key(1), kNow + kHour).state, SessionState::ended);
+  WallTime seen = kNow;
+  for (; seen < kNow + 8 * kHour - kHour / 2; seen += kHour / 2) table.touch(key(1), seen);
+  EXPECT_EQ(table.get(key(1), kNow + 8 * kHour - 1ms).state, SessionState::live);
+  EXPECT_EQ(table.get(key(1), kNow + 8 * kHour).state, SessionState::ended);
+}
+
+TEST(SessionTable, ReplicatesATouchOnlyWhenItMovedByAQuantum) {
+  SessionTable table(idle_hour(), node(1));
+  ASSERT_TRUE(table.create(key(1), record({1}), kNow));
+  EXPECT_FALSE(table.touch(key(1), kNow + std::chrono::minutes(2)));
+  auto op = table.touch(key(1), kNow + std::chrono::minutes(3));
+  ASSERT_TRUE(op);
+  EXPECT_LT(op->payload.size(), 24u);
+  EXPECT_FALSE(table.touch(key(1), kNow + std::chrono::minutes(4)));
+  EXPECT_FALSE(table.touch(key(9), kNow));
+  table.revoke(key(1), kNow, kNow);
+  EXPECT_FALSE(table.touch(key(1), kNow + std::chrono::minutes(30)));
+}
+
+TEST(SessionTable, TheFirstOfTwoCreationsFixesTheExpiryAndTheLastBodyWins) {
+  SessionTable a(idle_hour(), node(1)), b(idle_hour(), node(2));
+  auto first = a.create(key(1), record({1}), kNow);
+  auto second = b.create(key(1), record({2}, kNow + std::chrono::minutes(1)), kNow + std::chrono::minutes(1));
+  a.apply(*second, kNow);
+  b.apply(*first, kNow);
+  for (SessionTable* table : {&a, &b}) {
+    const SessionView view = table->get(key(1), kNow);
+    EXPECT_EQ(view.record->expires, kNow + 8 * kHour);
+    EXPECT_EQ(view.record->body, Bytes{2});
+  }
+  EXPECT_EQ(a.content_hash(kNow), b.content_hash(kNow));
+}
+
+TEST(SessionTable, WhenFullItRefusesItsOwnCreationsButTakesThoseOfOthersAndRevocations) {
+  SessionTable small({.max_entries = 1}, node(1)), other(idle_hour(), node(2));
+  ASSERT_TRUE(small.create(key(1), record({1}), kNow));
+  EXPECT_EQ(small.create(key(2), record({1}), kNow).error().code(), Code::limit);
+  small.revoke(key(3), kNow + kHour, kNow);
+  EXPECT_EQ(small.get(key(3), kNow).state, SessionState::ended);
+  small.apply(*other.create(key(4), record({1}), kNow), kNow);
+  EXPECT_EQ(small.get(key(4), kNow).state, SessionState::live);
+  EXPECT_EQ(small.counters().over_limit, 1u);
+  SessionTable narrow({.max_bytes = 1000}, node(1));
+  ASSERT_TRUE(narrow.create(key(1), record(Bytes(500)), kNow));
+  EXPECT_EQ(narrow.create(key(2), record(Bytes(500)), kNow).error().code(), Code::limit);
+  EXPECT_EQ(narrow.update(key(1), Bytes(900), kNow).error().code(), Code::limit);
+}
+
+TEST(SessionTable, CarriesOnWhenAnOpIsMalformedOrOfAKindItDoesNotKnow) {
+  SessionTable table(idle_hour(), node(1));
+  SessionTable origin(idle_hour(), node(2));
+  Op op = *origin.create(key(1), record({1, 2, 3}), kNow);
+  Op unknown = op;
+  unknown.kind = 99;
+  EXPECT_EQ(table.apply(unknown, kNow), Merged::refused);
+  for (size_t size = 0; size < op.payload.size(); ++size) {
+    Op cut = op;
+    cut.payload.resize(size);
+    EXPECT_EQ(table.apply(cut, kNow), Merged::refused);
+  }
+  Op foreign = op;
+  foreign.store = replication::StoreId{77};
+  EXPECT_EQ(table.apply(foreign, kNow), Merged::refused);
+  const Bytes state = *origin.state_of(replication::StoreId::session, key(1));
+  for (size_t size = 0; size < state.size(); ++size) {
+    EXPECT_EQ(table.apply({replication::StoreId::session, key(1),
+                           Bytes(state.begin(), state.begin() + static_cast<long>(size))},
+                          kNow),
+              Merged::refused);
+  }
+  EXPECT_EQ(table.size(), 0u);
+}
+
+// ---------------------------------------------------------------- as a lattice
+
+// Random ops of three origins over few keys, each made on that origin's own table.
+std::vector<Op> random_ops(std::mt19937_64& rng, size_t count) {
+  std::vector<std::unique_ptr<SessionTable>> origins;
+  for (uint8_t i = 1; i <= 3; ++i) origins.push_back(std::make_unique<SessionTable>(idle_hour(), node(i)));
+  std::vector<Op> ops;
+  while (ops.size() < count) {
+    SessionTable& origin = *origins[rng() % 3];
+    const Key at = key(static_cast<uint8_t>(rng() % 6));
+    const WallTime now = kNow + std::chrono::seconds(rng() % 1000);
+    std::optional<Op> op;
+    switch (rng() % 12) {
+      case 0: op = origin.revoke(at, now + 9 * kHour, now); break;
+      case 1:
+      case 2: op = origin.touch(at, now + std::chrono::minutes(rng() % 50)); break;
+      case 3:
+      case 4:
+      case 5:
+        if (auto made = origin.update(at, Bytes(rng() % 9, 7), now)) op = *made;
+        break;
+      case 6:  // some of what the others wrote arrives here
+        if (!ops.empty()) origin.apply(ops[rng() % ops.size()], now);
+        break;
+      default:
+        if (auto made = origin.create(at, record(Bytes(rng() % 9, 5), now), now)) op = *made;
+    }
+    if (op) ops.push_back(*op);
+    if (ops.size() < count && rng() % 50 == 0)
+      origins[rng() % 3] = std::make_unique<SessionTable>(idle_hour(), node(1 + rng() % 3));
+  }
+  return ops;
+}
+
+TEST(SessionLattice, AnyOrderAndAnyRepetitionOfOpsGivesTheSameContent) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    std::mt19937_64 rng(seed);
+    std::vector<Op> ops = random_ops(rng, 40);
+    std::optional<uint64_t> expected;
+    for (int round = 0; round < 12; ++round) {
+      std::shuffle(ops.begin(), ops.end(), rng);
+      SessionTable table(idle_hour(), node(9));
+      for (const Op& op : ops) {
+        ASSERT_NE(table.apply(op, kNow), Merged::refused);
+        if (rng() % 3 == 0) table.apply(ops[rng() % ops.size()], kNow);
+      }
+      if (!expected) expected = table.content_hash(kNow);
+      ASSERT_EQ(table.content_hash(kNow), *expected) << "seed " << seed;
+    }
+  }
+}
+
+TEST(SessionLattice, StatesMergeLikeTheOpsTheyAreMadeOf) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    std::mt19937_64 rng(seed);
+    const std::vector<Op> ops = random_ops(rng, 40);
+    SessionTable all(idle_hour(), node(9)), left(idle_hour(), node(9)), right(idle_hour(), node(9));
+    for (const Op& op : ops) {
+      all.apply(op, kNow);
+      (rng() % 2 ? left : right).apply(op, kNow);
+    }
+    for (auto [from, to] : {std::pair{&left, &right}, std::pair{&right, &left}}) {
+      replication::SnapshotCursor cursor;
+      std::vector<replication::StateEntry> entries;
+      bool more = true;
+      while (more) {
+        entries.clear();
+        more = from->next(cursor, 200, entries);
+        for (const auto& entry : entries) ASSERT_NE(to->apply(entry, kNow), Merged::refused);
+      }
+    }
+    EXPECT_EQ(left.content_hash(kNow), all.content_hash(kNow)) << "seed " << seed;
+    EXPECT_EQ(right.content_hash(kNow), all.content_hash(kNow)) << "seed " << seed;
+  }
+}
+
+TEST(SessionTable, ASnapshotVisitsEveryEntryOnceInChunks) {
+  SessionTable table(idle_hour(), node(1));
+  std::mt19937_64 rng(5);
+  for (int i = 0; i < 500; ++i) {
+    Key at;
+    for (uint8_t& byte : at.bytes) byte = static_cast<uint8_t>(rng());
+    ASSERT_TRUE(table.create(at, record(Bytes(rng() % 300)), kNow));
+  }
+  replication::SnapshotCursor cursor;
+  std::vector<Key> seen;
+  bool more = true;
+  while (more) {
+    std::vector<replication::StateEntry> entries;
+    more = table.next(cursor, 1000, entries);
+    size_t bytes = 0;
+    for (const auto& entry : entries) {
+      seen.push_back(entry.key);
+      bytes += Key::kSize + entry.state.size();
+    }
+    EXPECT_LE(bytes, 1000u);
+  }
+  EXPECT_EQ(seen.size(), 500u);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+  EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end()), seen.end());
+}
+
+}  // namespace
+}  // namespace kith::store
