@@ -85,8 +85,7 @@ runtime::Task<Result<LoginResult>> LocalConnector::check_password(std::string st
   const std::string attempt = config_.name + '\0' + username;
   if (!attempts_.take(attempt, ports_.loop.now())) {
     log_.warn("too many login attempts", {{"connector", config_.name}, {"user", printable(username)}});
-    std::string error = "Too many attempts. Wait a minute, then try again.";
-    co_return LoginResult(form(429, state, username, std::move(error)));
+    co_return LoginResult(form(429, state, username, "Too many attempts. Wait a minute, then try again."));
   }
   std::function<bool()> verify = [secret = std::move(password), hash = hash_for(username)] {
     return crypto::verify_password(secret, hash);
@@ -124,8 +123,8 @@ const std::string& LocalConnector::hash_for(const std::string& username) const {
 }
 
 Page LocalConnector::form(int status, const std::string& state, const std::string& username,
-                          std::string error) const {
-  return Page{status, login_page({config_.login_path, state, username, std::move(error)})};
+                          std::string_view error) const {
+  return Page{status, login_page({config_.login_path, state, username, std::string(error)})};
 }
 
 Identity LocalConnector::identity_of(const LocalUser& user) const {

@@ -37,7 +37,7 @@ class LocalConnector final : public Connector {
   const LocalUser* find_user(const std::string& username) const;
   // The hash to check for a name: the user's own, or for an unknown name always the same other one.
   const std::string& hash_for(const std::string& username) const;
-  Page form(int status, const std::string& state, const std::string& username, std::string error) const;
+  Page form(int status, const std::string& state, const std::string& username, std::string_view error) const;
   Identity identity_of(const LocalUser& user) const;
 
   const LocalConnectorConfig config_;

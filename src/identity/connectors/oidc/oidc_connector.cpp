@@ -17,6 +17,7 @@ Error wrong(std::string message) { return Error(Code::invalid, std::move(message
 
 std::vector<http::Url> parse_all(const std::vector<std::string>& texts) {
   std::vector<http::Url> urls;
+  urls.reserve(texts.size());
   for (const std::string& text : texts) {
     Result<http::Url> url = http::parse_url(text);
     KITH_CHECK(url.has_value());  // check() has seen it
