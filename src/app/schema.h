@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,20 +46,36 @@ struct Property {
   std::optional<json::value> fallback;  // the default, when there is one to show
 };
 
+// A function that never changes, so copies share it: a table holds tables, and copying one must not
+// copy the tree of functions below it.
+template <class Signature>
+class Shared;
+template <class R, class... A>
+class Shared<R(A...)> {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Shared>) Shared(F&& body)
+      : body_(std::make_shared<const std::function<R(A...)>>(std::forward<F>(body))) {}
+  R operator()(A... arguments) const { return (*body_)(std::forward<A>(arguments)...); }
+
+ private:
+  std::shared_ptr<const std::function<R(A...)>> body_;
+};
+
 // How a T is written.
 template <class T>
 struct Codec {
   Shape shape;
-  std::function<void(Reader&, const Node&, T&)> read;  // reports problems and leaves out as it was
-  std::function<json::value(const T&)> show;           // secrets masked
+  Shared<void(Reader&, const Node&, T&)> read;  // reports problems and leaves out as it was
+  Shared<json::value(const T&)> show;           // secrets masked
 };
 
 // How one key of a T is written.
 template <class T>
 struct Key {
   Property property;
-  std::function<void(Reader&, const Node&, T&)> read;
-  std::function<std::optional<json::value>(const T&)> show;  // nullopt: nothing to show
+  Shared<void(Reader&, const Node&, T&)> read;
+  Shared<std::optional<json::value>(const T&)> show;  // nullopt: nothing to show
 
   Key required() && {
     property.required = true;
