@@ -18,11 +18,15 @@ struct ClientOptions {
 
 struct ClientRequest {
   Url url;
-  RequestHead head;            // target, Host and framing are taken from url / content_length / chunked
-  std::string host_header;     // empty: url.authority()
-  BodyReader* body = nullptr;  // read when head.has_body(); outlives the call to send()
+  RequestHead head;         // target, Host and framing are taken from url / content_length / chunked
+  std::string host_header;  // empty: url.authority()
+  // Read to its end within send() when head.has_body(); its failure is returned as it is.
+  BodyReader* body = nullptr;
   std::shared_ptr<const crypto::TlsContext> tls;  // for https; null = system authorities
-  Duration head_timeout = 30s;                    // until the response head has come
+  Duration head_timeout = 30s;   // until the response head has come, from when the request was sent; also
+                                 // one write of the request without progress
+  Duration body_timeout = 5min;  // silence within the response body; 0 = none
+  Duration total_timeout = 0s;   // the whole exchange with its body; 0 = none
 };
 
 class ClientResponse {
@@ -30,12 +34,13 @@ class ClientResponse {
   virtual ~ClientResponse() = default;
   virtual const ResponseHead& head() const = 0;
   virtual BodyReader& body() = 0;
-  // After 101: the raw connection.
+  // After 101: the raw connection, which no longer needs this object. Once.
   virtual std::unique_ptr<runtime::Stream> take_upgraded() = 0;
-  // Ends the connection under it now. On its loop.
+  // Ends the connection under it now, unless it has been given back already. On its loop.
   virtual void abort() = 0;
 };
 
+// Outlives the responses it gave, but not the streams that were upgraded.
 class Client {
  public:
   virtual ~Client() = default;
@@ -44,7 +49,8 @@ class Client {
   // idempotent (RFC 9110 section 9.2.2) and no body byte was sent.
   virtual runtime::Task<Result<std::unique_ptr<ClientResponse>>> send(ClientRequest request) = 0;
 
-  // A small whole exchange; limit when the body exceeds max_bytes.
+  // A small whole exchange; limit when the body exceeds max_bytes. Without a total_timeout the whole
+  // gets twice the head_timeout.
   struct Whole {
     ResponseHead head;
     std::string body;

@@ -23,10 +23,12 @@ struct ServerOptions {                // documented keys of `http:`
 class Server {
  public:
   virtual ~Server() = default;
-  // Accepts until the listener closes or drain() is called.
+  // Accepts until the listener fails or drain() is called; the connections go on.
   virtual runtime::Task<void> serve(std::unique_ptr<runtime::Listener> listener) = 0;
   // Stops accepting, answers requests in flight with "Connection: close", closes idle connections.
-  // Completes when all are gone or at the deadline, when the rest is cut.
+  // At the deadline the rest is cut: their exchanges fail. Completes when the last handler has returned.
+  // Called at most once. A server is destroyed when serve() has returned and no connection is left,
+  // which drain() sees to.
   virtual runtime::Task<void> drain(MonoTime deadline) = 0;
   virtual size_t connections() const = 0;
   virtual size_t requests_in_flight() const = 0;

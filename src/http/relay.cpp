@@ -1,0 +1,113 @@
+#include "http/relay.h"
+
+#include <memory>
+
+#include "base/text.h"
+#include "runtime/scope.h"
+
+namespace kith::http {
+namespace {
+
+// Small for the many short bodies, large for the few long ones: a buffer that was filled is replaced once.
+class RelayBuffer {
+ public:
+  MutableByteView space() { return {memory_.get(), size_}; }
+  ByteView filled(size_t n) const { return {memory_.get(), n}; }
+  void grow_after(size_t n) {
+    if (n < size_ || size_ == kLarge) return;
+    size_ = kLarge;
+    memory_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
+  }
+
+ private:
+  static constexpr size_t kSmall = 16 << 10;
+  static constexpr size_t kLarge = 64 << 10;
+  size_t size_ = kSmall;
+  std::unique_ptr<uint8_t[]> memory_ = std::make_unique_for_overwrite<uint8_t[]>(kSmall);
+};
+
+struct Pair {
+  runtime::Loop& loop;
+  runtime::Stream& a;
+  runtime::Stream& b;
+  Duration idle;
+  MonoTime last{};
+  runtime::Timer timer{};
+  DuplexCount count{};
+
+  void close() {
+    a.close();
+    b.close();
+  }
+  // One timer that looks now and then, instead of one that is moved with every byte.
+  void watch() {
+    timer = loop.call_at(last + idle, [this] {
+      if (loop.now() - last < idle) {
+        watch();
+        return;
+      }
+      count.idle = true;
+      close();
+    });
+  }
+};
+
+runtime::Task<void> copy(Pair& pair, runtime::Stream& from, runtime::Stream& to, uint64_t& count) {
+  RelayBuffer buffer;
+  for (;;) {
+    auto n = co_await from.read(buffer.space(), kNever);
+    if (!n) break;
+    pair.last = pair.loop.now();
+    if (*n == 0) {
+      auto ended = co_await to.shutdown();
+      if (!ended) break;
+      co_return;
+    }
+    auto sent = co_await to.write_all(buffer.filled(*n), kNever);
+    if (!sent) break;
+    count += *n;
+    pair.last = pair.loop.now();
+    buffer.grow_after(*n);
+  }
+  pair.close();
+}
+
+}  // namespace
+
+void strip_hop_by_hop(Headers& headers) {
+  std::string named;
+  for (const Header& header : headers) {
+    if (iequals(header.name, "connection")) named += "," + header.value;
+  }
+  for (std::string_view name : split(named, ',')) {
+    name = trim(name);
+    if (!name.empty()) headers.remove(name);
+  }
+  for (std::string_view name : {"connection", "keep-alive", "proxy-connection", "proxy-authenticate",
+                                "proxy-authorization", "te", "trailer", "upgrade"})
+    headers.remove(name);
+}
+
+runtime::Task<Result<void>> relay_body(BodyReader& from, Exchange& to) {
+  RelayBuffer buffer;
+  for (;;) {
+    KITH_CO_TRY(size_t n, co_await from.read(buffer.space()));
+    if (n == 0) break;
+    KITH_CO_TRY_VOID(co_await to.write(buffer.filled(n)));
+    buffer.grow_after(n);
+  }
+  co_return co_await to.finish();
+}
+
+runtime::Task<DuplexCount> relay_duplex(runtime::Loop& loop, runtime::Stream& a, runtime::Stream& b,
+                                        Duration idle) {
+  Pair pair{.loop = loop, .a = a, .b = b, .idle = idle, .last = loop.now()};
+  if (idle != Duration::zero()) pair.watch();
+  runtime::Scope scope;
+  scope.spawn(copy(pair, a, b, pair.count.a_to_b));
+  scope.spawn(copy(pair, b, a, pair.count.b_to_a));
+  co_await scope.close();
+  co_return pair.count;
+}
+
+}  // namespace kith::http
