@@ -2,19 +2,11 @@
 // KITH_SIM_SEED replays one.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <iostream>
-
-#include "base/text.h"
 #include "replication_world.h"
+#include "seeds.h"
 
 namespace kith::scenario {
 namespace {
-
-std::optional<uint64_t> from_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? parse_u64(value) : std::nullopt;
-}
 
 // Everything but the seed and the number of nodes is drawn from the seed.
 WorldOptions options_for(uint64_t seed, size_t nodes) {
@@ -40,16 +32,10 @@ WorldOptions options_for(uint64_t seed, size_t nodes) {
 }
 
 void run_seeds(size_t nodes) {
-  const auto only = from_environment("KITH_SIM_SEED");
-  const uint64_t first = only.value_or(1);
-  const uint64_t count = only ? 1 : from_environment("KITH_SIM_SEEDS").value_or(200);
-  for (uint64_t seed = first; seed < first + count; ++seed) {
+  sim::for_each_seed([nodes](uint64_t seed) {
     World world(options_for(seed, nodes));
-    const Verdict verdict = world.run();
-    if (only) std::cout << world.summary() << "\n";
-    EXPECT_EQ(verdict, "") << "replay: KITH_SIM_SEED=" << seed << " with " << nodes << " nodes";
-    if (!verdict.empty()) return;
-  }
+    EXPECT_EQ(world.run(), "") << nodes << " nodes; " << world.summary();
+  });
 }
 
 TEST(ReplicationScenario, ThreeNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(3); }

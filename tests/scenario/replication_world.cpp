@@ -321,9 +321,11 @@ void World::check_end() {
 }
 
 std::string World::summary() const {
-  const auto& counters = nodes_[0].core->counters();
+  replication::Counters counters;
+  for (const Node& node : nodes_)
+    if (node.core) counters = node.core->counters();
   return std::to_string(ledger_.size()) + " writes, " + std::to_string(kills_) + " kills, " +
-         std::to_string(messages_) + " messages; node 0: " + std::to_string(counters.ranges_asked) +
+         std::to_string(messages_) + " messages; one node: " + std::to_string(counters.ranges_asked) +
          " ranges, " + std::to_string(counters.snapshots_taken) + " snapshots, " +
          std::to_string(counters.snapshots_aborted) + " aborted, " + std::to_string(counters.debts_written) +
          " debts";

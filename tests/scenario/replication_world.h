@@ -119,7 +119,6 @@ class World {
   std::vector<Key> keys_;
   bool busy_ = true;
   uint64_t kills_ = 0, messages_ = 0;
-  replication::Counters total_;
   Verdict verdict_;
 };
 
