@@ -140,13 +140,17 @@ constexpr Suite kSuites[] = {
 };
 
 Codec<std::string> suite() {
-  std::vector<std::pair<std::string, std::string>> words;
-  for (const Suite& one : kSuites) words.emplace_back(one.iana, one.openssl);
-  for (const Suite& one : kSuites) words.emplace_back(one.openssl, one.openssl);
-  auto codec = choice<std::string>(words);
-  codec.shape.expected =
-      "an ECDHE suite with AES-GCM or ChaCha20, such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
-  return codec;
+  Shape shape{Shape::Kind::text,
+              "an ECDHE suite with AES-GCM or ChaCha20, such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"};
+  return leaf<std::string>(
+      shape,
+      [](const std::string& text) -> Result<std::string> {
+        for (const Suite& one : kSuites) {
+          if (text == one.iana || text == one.openssl) return std::string(one.openssl);
+        }
+        return plain_mismatch();
+      },
+      [](const std::string& value) { return json::value(value); });
 }
 
 // The profile holds the suites joined by ':', the file holds a list.

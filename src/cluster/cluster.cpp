@@ -191,14 +191,13 @@ void Cluster::pump_replication() {
 }
 
 void Cluster::fill_links(NodeId peer) {
-  MonoTime now = ports_.loop.now();
   for (Priority priority : {Priority::control, Priority::session, Priority::repair}) {
     bool bulk = priority == Priority::repair;
     Channel channel = bulk ? Channel::bulk : Channel::urgent;
     size_t cap = bulk ? kBulkQueue : kUrgentQueue;
     if (!links_.has(peer, channel)) continue;
     while (links_.queued_bytes(peer, channel) < cap) {
-      auto transmit = replication_.poll_transmit(peer, priority, now);
+      auto transmit = replication_.poll_transmit(peer, priority);
       if (!transmit) break;
       links_.send(peer, channel, lane_of(priority), transmit->type, transmit->payload);
     }
@@ -377,7 +376,7 @@ void Cluster::watch_start() {
   if (replication_.caught_up() || phase_ != Phase::syncing) return;
   bool somebody_ready = false;
   bool all_linked = true;
-  for (const membership::Member& member : membership_.members(now)) {
+  for (const membership::Member& member : membership_.members()) {
     if (member.self) continue;
     if (member.record.state != membership::State::joining) somebody_ready = true;
     auto present = replication_.present();

@@ -105,6 +105,7 @@ struct Socket : std::enable_shared_from_this<Socket> {
   bool closed() const { return !descriptor.is_open(); }
   void close() {
     if (closed()) return;
+    auto keep = shared_from_this();  // whoever is woken may drop the stream
     boost::system::error_code ignored;
     descriptor.close(ignored);
     read_waiter.wake(Wake::closed);

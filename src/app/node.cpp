@@ -1,0 +1,302 @@
+#include "app/node.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "app/heartbeat.h"
+#include "app/version.h"
+#include "cluster/cluster.h"
+#include "gateway/gateway.h"
+#include "http/server.h"
+#include "identity/connectors.h"
+#include "platform/runtime.h"
+#include "runtime/sync.h"
+
+namespace kith::app {
+namespace {
+
+// Handing over the last writes and telling the members, after the last request was answered.
+constexpr Duration kLeaveTimeout = 3s;
+
+std::string node_name() {
+  if (const char* name = std::getenv("KITH_NODE_NAME"); name != nullptr && *name != '\0') return name;
+  char host[256] = {};
+  if (::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') return host;
+  return "kith";
+}
+
+// One worker loop with what it owns. Made on the main thread before the loop runs; used on the loop.
+struct Worker {
+  std::unique_ptr<http::Client> client;
+  std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<http::Server> server;
+  std::unique_ptr<runtime::Listener> listener;
+  runtime::Scope scope;
+};
+
+class Node final : public gateway::HealthSource {
+ public:
+  Node(Config config, std::shared_ptr<LogSink> sink)
+      : config_(std::move(config)),
+        log_(std::move(sink), "node"),
+        name_(node_name()),
+        runtime_(std::max(1u, std::thread::hardware_concurrency())) {}
+  ~Node() override = default;
+
+  Result<void> build();
+  int run();
+
+  gateway::Health health() const override;
+
+ private:
+  Result<void> build_clusters();
+  Result<void> build_worker(size_t index, std::shared_ptr<const gateway::Routes> routes,
+                            const std::vector<crypto::Secret>& cookie_keys);
+  Result<void> build_tls();
+  cluster::Cluster* find_cluster(const std::string& name);
+  void start();
+  void on_signal(int signal);
+  runtime::Task<void> shut_down();
+  runtime::Task<bool> drain_worker(size_t index, MonoTime deadline);
+
+  const Config config_;
+  Log log_;
+  const std::string name_;
+  platform::Runtime runtime_;
+  std::vector<std::unique_ptr<cluster::Cluster>> clusters_;
+  cluster::Cluster* session_cluster_ = nullptr;  // null: sessions are local
+  std::unique_ptr<cluster::SessionStore> local_sessions_;
+  bool forwards_ = false;
+  identity::AttemptLimiter attempts_;
+  identity::TlsContexts client_tls_;
+  std::shared_ptr<const crypto::TlsContext> server_tls_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Heartbeat> heartbeat_;
+  runtime::Scope control_scope_;
+  std::atomic<bool> serving_{false};
+  std::atomic<bool> draining_{false};
+  int exit_status_ = 0;
+};
+
+// ---------------------------------------------------------------- building
+
+cluster::Cluster* Node::find_cluster(const std::string& name) {
+  for (auto& cluster : clusters_)
+    if (cluster->name() == name) return cluster.get();
+  return nullptr;
+}
+
+Result<void> Node::build_clusters() {
+  if (!config_.clusters_enabled) return {};
+  for (const cluster::ClusterConfig& entry : config_.clusters) {
+    if (entry.disabled) continue;
+    cluster::ClusterOptions options;
+    options.node_name = name_;
+    options.software = "kith/" + std::string(version());
+    options.limits.idle_timeout = config_.gateway.session.idle_timeout;
+    KITH_TRY(auto opened, cluster::Cluster::open(entry, options, runtime_.control_ports(), log_.named("cluster")));
+    clusters_.push_back(std::move(opened));
+  }
+  return {};
+}
+
+Result<void> Node::build_tls() {
+  for (const http::TlsProfileConfig& entry : config_.gateway.tls) {
+    auto context = crypto::make_client_context(entry.profile);
+    if (!context) return std::move(context).error().within("tls." + entry.name);
+    client_tls_[entry.name] = *context;
+    if (entry.name != config_.gateway.http.tls) continue;
+    auto server = crypto::make_server_context(entry.profile);
+    if (!server) return std::move(server).error().within("tls." + entry.name);
+    server_tls_ = *server;
+  }
+  return {};
+}
+
+Result<void> Node::build() {
+  KITH_TRY_VOID(build_clusters());
+  KITH_TRY_VOID(build_tls());
+  const gateway::SessionConfig& session = config_.gateway.session;
+  const http::RoutingConfig& routing = config_.gateway.http.routing;
+  std::vector<crypto::Secret> cookie_keys;
+  if (session.store == gateway::SessionConfig::Store::cluster) {
+    session_cluster_ = find_cluster(session.cluster);
+    if (session_cluster_ == nullptr)
+      return Error(Code::invalid, "session.store.cluster.name: no running cluster '" + session.cluster + "'", Side::config);
+    cookie_keys = session_cluster_->cookie_keys();
+    forwards_ = routing.enabled;
+    if (forwards_ && routing.cluster != session.cluster)
+      return Error(Code::invalid, "http.routing.cluster.name must be the cluster of the session store in this version",
+                   Side::config);
+  } else {
+    local_sessions_ = cluster::make_local_session_store(session.local_capacity, session.idle_timeout);
+    Bytes random(32);
+    runtime_.control_ports().entropy.fill(random);
+    cookie_keys.emplace_back(std::move(random));
+  }
+  KITH_TRY(auto routes, gateway::make_routes(config_.gateway));
+  for (size_t i = 0; i < runtime_.worker_count(); ++i) KITH_TRY_VOID(build_worker(i, routes, cookie_keys));
+
+  if (session_cluster_ == nullptr) return {};
+  std::vector<cluster::Worker> handlers;
+  for (size_t i = 0; i < workers_.size(); ++i)
+    handlers.push_back({&runtime_.worker(i), workers_[i]->gateway.get(), &workers_[i]->scope});
+  session_cluster_->hub().set_workers(std::move(handlers));
+  return {};
+}
+
+Result<void> Node::build_worker(size_t index, std::shared_ptr<const gateway::Routes> routes,
+                                const std::vector<crypto::Secret>& cookie_keys) {
+  runtime::Ports& ports = runtime_.worker_ports(index);
+  auto worker = std::make_unique<Worker>();
+  worker->client = http::make_client(ports, {});
+
+  std::vector<std::unique_ptr<identity::Connector>> connectors;
+  for (const identity::ConnectorConfig& entry : config_.gateway.connectors) {
+    KITH_TRY(auto connector, identity::make_connector(entry, ports, *worker->client, client_tls_, attempts_,
+                                                      log_.named("identity")));
+    connectors.push_back(std::move(connector));
+  }
+  cluster::Cluster* cluster = session_cluster_;
+  std::function<std::optional<NodeId>(const gateway::NodePrefix&)> find_node;
+  if (cluster != nullptr)
+    find_node = [cluster](const gateway::NodePrefix& prefix) { return cluster->find_node(prefix.view()); };
+  worker->gateway = std::make_unique<gateway::Gateway>(
+      gateway::Services{
+          .ports = ports,
+          .client = *worker->client,
+          .store = cluster != nullptr ? cluster->sessions() : *local_sessions_,
+          .forwarder = forwards_ ? &cluster->forwarder() : nullptr,
+          .connectors = std::move(connectors),
+          .node_name = name_,
+          .cookie_keys = cookie_keys,
+          .find_node = std::move(find_node),
+          .health = *this,
+          .tls = std::make_shared<const gateway::TlsContexts>(client_tls_.begin(), client_tls_.end()),
+          .log = log_.named("gateway"),
+      },
+      std::move(routes));
+
+  const http::HttpConfig& http = config_.gateway.http;
+  auto address = IpAddress::parse(http.host.empty() ? "::" : http.host);
+  if (!address) return std::move(address).error().within("http.address");
+  uint16_t port = workers_.empty() ? http.port : workers_.front()->listener->local_endpoint().port;
+  auto listener = ports.network.listen({*address, port}, {.shared = true});
+  if (!listener) return std::move(listener).error().within("http.address");
+  worker->listener = std::move(*listener);
+  worker->server = http::make_server(ports, http.server, *worker->gateway, server_tls_, log_.named("http"));
+  workers_.push_back(std::move(worker));
+  return {};
+}
+
+// ---------------------------------------------------------------- running
+
+gateway::Health Node::health() const {
+  if (draining_) return gateway::Health::draining;
+  if (!serving_) return gateway::Health::starting;
+  for (const auto& cluster : clusters_) {
+    switch (cluster->phase()) {
+      case cluster::Phase::syncing: return gateway::Health::syncing;
+      case cluster::Phase::ready: break;
+      case cluster::Phase::draining:
+      case cluster::Phase::left: return gateway::Health::draining;
+    }
+  }
+  return gateway::Health::up;
+}
+
+void Node::start() {
+  for (auto& cluster : clusters_) cluster->start();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    Worker* worker = workers_[i].get();
+    runtime_.worker(i).post([worker] { worker->scope.spawn(worker->server->serve(std::move(worker->listener))); });
+  }
+  const gateway::HealthConfig& health = config_.gateway.health;
+  if (health.heartbeat)
+    heartbeat_ = std::make_unique<Heartbeat>(runtime_.control(), health.heartbeat_interval, health.heartbeat_level,
+                                             name_, std::string(version()), log_.named("telemetry"));
+  serving_ = true;
+  const http::HttpConfig& http = config_.gateway.http;
+  log_.info("serving", {{"node", name_},
+                        {"version", version()},
+                        {"address", http.host + ":" + std::to_string(http.port)},
+                        {"tls", server_tls_ != nullptr},
+                        {"workers", workers_.size()},
+                        {"apps", config_.gateway.apps.size()}});
+}
+
+int Node::run() {
+  runtime_.control().on_signal({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
+  runtime_.start();
+  runtime_.control().post([this] { start(); });
+  runtime_.control().run();
+  runtime_.stop();
+  runtime_.join();
+  return exit_status_;
+}
+
+void Node::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    log_.warn("SIGHUP: reloading is not supported by this version; restart the node to apply a new configuration");
+    return;
+  }
+  if (draining_.exchange(true)) {
+    log_.warn("second signal: stopping at once");
+    std::_Exit(128 + signal);
+  }
+  log_.info("draining", {{"signal", signal}});
+  control_scope_.spawn(shut_down());
+}
+
+runtime::Task<bool> Node::drain_worker(size_t index, MonoTime deadline) {
+  Worker& worker = *workers_[index];
+  co_await worker.server->drain(deadline);
+  co_await worker.scope.close();  // forwarded requests among them
+  co_await worker.gateway->close();
+  worker.server.reset();
+  worker.gateway.reset();
+  worker.client.reset();
+  co_return true;
+}
+
+runtime::Task<void> Node::shut_down() {
+  runtime::Loop& loop = runtime_.control();
+  const http::HttpConfig& http = config_.gateway.http;
+  // The status is down already; balancers get a moment to see it before connections are turned away.
+  for (auto& cluster : clusters_) cluster->set_draining();
+  co_await runtime::sleep(loop, http.drain_delay);
+  MonoTime deadline = loop.now() + http.drain_timeout;
+  runtime::Timer cut = loop.call_at(deadline, [this] {
+    if (session_cluster_ != nullptr) session_cluster_->hub().reset_all();
+  });
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    auto drain = [this, i, deadline] { return drain_worker(i, deadline); };
+    (void)co_await runtime::run_on<bool>(loop, runtime_.worker(i), drain);
+  }
+  for (auto& cluster : clusters_) {
+    co_await cluster->leave(loop.now() + kLeaveTimeout);
+    co_await cluster->stop();
+  }
+  heartbeat_.reset();
+  log_.info("stopped");
+  runtime_.stop();
+}
+
+}  // namespace
+
+int run_node(Config config, std::shared_ptr<LogSink> sink) {
+  Log log(sink, "node");
+  Node node(std::move(config), std::move(sink));
+  auto built = node.build();
+  if (!built) {
+    log.error("cannot start", {{"error", built.error().message()}});
+    return 1;
+  }
+  return node.run();
+}
+
+}  // namespace kith::app

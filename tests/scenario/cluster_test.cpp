@@ -1,0 +1,350 @@
+// The whole cluster driver (links with TLS, membership, replication, sessions, forwarding) on simulated
+// hosts: the same code that runs on sockets, on virtual time.
+#include "cluster/cluster.h"
+
+#include <gtest/gtest.h>
+
+#include "crypto/hash.h"
+#include "sim/ports.h"
+#include "sim/world.h"
+
+namespace kith {
+namespace {
+
+using cluster::AckLevel;
+using cluster::CatchUp;
+using cluster::Cluster;
+using cluster::SessionState;
+using runtime::Task;
+
+const crypto::Secret kPsk(Bytes(32, 0x42));
+const crypto::Secret kOtherPsk(Bytes(32, 0x43));
+
+cluster::SessionKey key_of(int number) {
+  return *cluster::SessionKey::from(crypto::sha256(as_bytes("session " + std::to_string(number))));
+}
+
+// Answers "name path body" to whatever is forwarded.
+class Echo final : public http::Handler {
+ public:
+  explicit Echo(std::string name) : name_(std::move(name)) {}
+  Task<void> handle(http::Exchange& exchange) override {
+    std::string body;
+    Bytes buffer(1000);
+    for (;;) {
+      auto n = co_await exchange.body().read(buffer);
+      if (!n || *n == 0) break;
+      body += as_text(ByteView(buffer).first(*n));
+    }
+    ++served;
+    http::ResponseHead head;
+    head.headers.add("X-By", exchange.origin().forwarded_by);
+    std::string answer = name_ + " " + exchange.request().target.text() + " " + body;
+    (void)co_await exchange.respond(std::move(head), answer, "text/plain");
+  }
+  int served = 0;
+
+ private:
+  std::string name_;
+};
+
+struct Node {
+  Node(sim::World& world, std::string node_name) : name(std::move(node_name)), host(world.add_host(name)), world_(world) {}
+  ~Node() {
+    if (cluster) kill();
+  }
+
+  void start(std::vector<Multiaddr> seeds, std::vector<crypto::Secret> psks = {kPsk}, std::string cluster_name = "main") {
+    process = &world_.start(host);
+    ports_object = std::make_unique<sim::ProcessPorts>(*process);
+    ports = std::make_unique<runtime::Ports>(ports_object->ports());
+    cluster::ClusterConfig config;
+    config.name = std::move(cluster_name);
+    config.membership = Multiaddr::from({host.address, 9450});
+    config.data = Multiaddr::from({host.address, 9451});
+    config.seeds = std::move(seeds);
+    config.psks = std::move(psks);
+    config.node_key_file = "/node.key";
+    cluster::ClusterOptions options;
+    options.node_name = name;
+    options.software = "kith/test";
+    options.limits.idle_timeout = 20min;
+    auto opened = Cluster::open(config, options, *ports, Log());
+    ASSERT_TRUE(opened) << opened.error().message();
+    cluster = std::move(*opened);
+    echo = std::make_unique<Echo>(name);
+    workers = std::make_unique<runtime::Scope>();
+    cluster->hub().set_workers({{&ports->loop, echo.get(), workers.get()}});
+    cluster->start();
+  }
+
+  // kill -9; what is left of it is cleaned up unseen.
+  void kill() {
+    world_.kill(*process);
+    bool done = false;
+    runtime::Scope scope;
+    scope.spawn(clean_up(done));
+    world_.run_while_not([&] { return done; }, 60s);
+    ASSERT_TRUE(done);
+    cluster.reset();
+    ports.reset();
+    ports_object.reset();
+  }
+  Task<void> clean_up(bool& done) {
+    cluster->hub().reset_all();
+    co_await workers->close();
+    co_await cluster->stop();
+    done = true;
+  }
+
+  bool ready() const { return cluster && cluster->phase() == cluster::Phase::ready; }
+  SessionState state_of(int session) {
+    return cluster->sessions().get(key_of(session), world_.wall_now(host)).state;
+  }
+  cluster::SessionRecord record(std::string_view body) {
+    WallTime now = world_.wall_now(host);
+    return {to_bytes(body), now, now + std::chrono::hours(24), now};
+  }
+
+  std::string name;
+  sim::Host& host;
+  sim::Process* process = nullptr;
+  std::unique_ptr<sim::ProcessPorts> ports_object;
+  std::unique_ptr<runtime::Ports> ports;
+  std::unique_ptr<Cluster> cluster;
+  std::unique_ptr<Echo> echo;
+  std::unique_ptr<runtime::Scope> workers;
+
+ private:
+  sim::World& world_;
+};
+
+template <class T>
+Task<void> keep(Task<T> task, std::optional<T>& out) {
+  out.emplace(co_await std::move(task));
+}
+
+struct ClusterScenario : testing::Test {
+  explicit ClusterScenario(size_t count = 3) {
+    for (size_t i = 0; i < count; ++i) nodes.push_back(std::make_unique<Node>(world, std::string(1, static_cast<char>('a' + i))));
+  }
+  std::vector<Multiaddr> seeds() const {
+    std::vector<Multiaddr> out;
+    for (const auto& node : nodes) out.push_back(Multiaddr::from({node->host.address, 9450}));
+    return out;
+  }
+  void start_all() {
+    for (auto& node : nodes) node->start(seeds());
+    ASSERT_TRUE(world.run_while_not([&] { return all_joined(nodes.size()); }, 20s));
+  }
+  bool all_joined(size_t members) const {
+    for (const auto& node : nodes) {
+      if (!node->cluster) continue;
+      if (!node->ready() || node->cluster->membership().live_members() != members ||
+          node->cluster->replication().peers() != members - 1)
+        return false;
+    }
+    return true;
+  }
+  template <class T>
+  T run(Task<T> task) {
+    std::optional<T> out;
+    runtime::Scope scope;
+    scope.spawn(keep(std::move(task), out));
+    EXPECT_TRUE(world.run_while_not([&] { return out.has_value(); }, 60s));
+    return std::move(*out);
+  }
+  cluster::SessionWrite create(Node& node, int session, AckLevel level = AckLevel::one) {
+    auto write = run(node.cluster->sessions().create(node.ports->loop, key_of(session), node.record("alice"), level,
+                                                     world.now() + 5s));
+    EXPECT_TRUE(write);
+    return write ? *write : cluster::SessionWrite{};
+  }
+
+  sim::World world{7};
+  std::vector<std::unique_ptr<Node>> nodes;
+};
+
+TEST_F(ClusterScenario, ThreeNodesFormOneClusterAndASessionMadeOnOneIsOnAll) {
+  start_all();
+  auto write = create(*nodes[0], 1);
+  EXPECT_TRUE(write.at_level);
+  world.run_for(100ms);
+  for (auto& node : nodes) {
+    EXPECT_EQ(node->state_of(1), SessionState::live);
+    EXPECT_TRUE(node->cluster->sessions().covers(write.position));
+  }
+}
+
+TEST_F(ClusterScenario, AnAcknowledgedSessionSurvivesItsNodeAndComesBackToItWhenItRestarts) {
+  start_all();
+  create(*nodes[0], 1);
+  nodes[0]->kill();
+  ASSERT_TRUE(world.run_while_not([&] { return all_joined(2); }, 10s));
+  world.run_for(2s);
+  EXPECT_EQ(nodes[1]->state_of(1), SessionState::live);
+  EXPECT_EQ(nodes[2]->state_of(1), SessionState::live);
+  create(*nodes[1], 2);
+  nodes[0]->start(seeds());
+  EXPECT_FALSE(nodes[0]->ready());
+  ASSERT_TRUE(world.run_while_not([&] { return nodes[0]->ready(); }, 20s));
+  EXPECT_EQ(nodes[0]->state_of(1), SessionState::live);
+  EXPECT_EQ(nodes[0]->state_of(2), SessionState::live);
+}
+
+TEST_F(ClusterScenario, ARevokedSessionIsDeadEverywhere) {
+  start_all();
+  create(*nodes[0], 1);
+  world.run_for(100ms);
+  auto revoked = run(nodes[2]->cluster->sessions().revoke(nodes[2]->ports->loop, key_of(1),
+                                                          world.wall_now(nodes[2]->host) + 24h, AckLevel::all,
+                                                          world.now() + 5s));
+  ASSERT_TRUE(revoked);
+  EXPECT_TRUE(revoked->at_level);
+  for (auto& node : nodes) EXPECT_EQ(node->state_of(1), SessionState::ended);
+}
+
+TEST_F(ClusterScenario, ANodeThatIsBehindPullsFromTheOriginOrNamesIt) {
+  start_all();
+  // The write has not left the origin when the other node hears of its position.
+  auto write = run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("bob"),
+                                                        AckLevel::local, world.now() + 5s));
+  ASSERT_TRUE(write);
+  auto& there = *nodes[1];
+  EXPECT_FALSE(there.cluster->sessions().covers(write->position));
+  auto named = run(there.cluster->sessions().catch_up(there.ports->loop, key_of(1), write->position, 0s, false,
+                                                      world.now() + 2s));
+  EXPECT_EQ(named.kind, CatchUp::Kind::elsewhere);
+  EXPECT_EQ(named.node, nodes[0]->cluster->id());
+  auto pulled = run(there.cluster->sessions().catch_up(there.ports->loop, key_of(1), write->position, 0s, true,
+                                                       world.now() + 2s));
+  EXPECT_EQ(pulled.kind, CatchUp::Kind::here);
+  EXPECT_EQ(there.state_of(1), SessionState::live);
+}
+
+TEST_F(ClusterScenario, AWrongKeyOrClusterNameNeverBecomesAMember) {
+  nodes[0]->start(seeds());
+  nodes[1]->start(seeds(), {kOtherPsk});
+  nodes[2]->start(seeds(), {kPsk}, "other");
+  world.run_for(30s);
+  for (auto& node : nodes) EXPECT_EQ(node->cluster->membership().live_members(), 1u);
+  EXPECT_GT(nodes[0]->cluster->link_counters().refused_by_us.size() + nodes[0]->cluster->link_counters().refused_by_peer.size(), 0u);
+}
+
+TEST_F(ClusterScenario, SeveralKeysAreAcceptedAtOnce) {
+  nodes[0]->start(seeds(), {kPsk, kOtherPsk});
+  nodes[1]->start(seeds(), {kOtherPsk, kPsk});
+  nodes[2]->start(seeds(), {kPsk, kOtherPsk});
+  EXPECT_TRUE(world.run_while_not([&] { return all_joined(3); }, 20s));
+}
+
+TEST_F(ClusterScenario, ASplitHealsAndBothSidesHaveEverything) {
+  start_all();
+  world.split({&nodes[0]->host}, {&nodes[1]->host, &nodes[2]->host});
+  world.run_for(10s);
+  (void)run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("left"), AckLevel::one,
+                                           world.now() + 1s));
+  create(*nodes[1], 2);
+  world.heal();
+  ASSERT_TRUE(world.run_while_not([&] { return all_joined(3); }, 90s));
+  world.run_for(3s);
+  for (auto& node : nodes) {
+    EXPECT_EQ(node->state_of(1), SessionState::live) << node->name;
+    EXPECT_EQ(node->state_of(2), SessionState::live) << node->name;
+  }
+}
+
+TEST_F(ClusterScenario, AGracefulLeaveHandsOverTheLastWriteAndIsNoCrash) {
+  start_all();
+  (void)run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("last"), AckLevel::local,
+                                           world.now() + 1s));
+  struct Leave {
+    static Task<bool> run(Cluster& cluster, MonoTime deadline) {
+      co_await cluster.leave(deadline);
+      co_return true;
+    }
+  };
+  run(Leave::run(*nodes[0]->cluster, world.now() + 3s));
+  ASSERT_TRUE(world.run_while_not([&] { return nodes[1]->cluster->membership().live_members() == 2; }, 5s));
+  EXPECT_EQ(nodes[1]->state_of(1), SessionState::live);
+  EXPECT_EQ(nodes[2]->state_of(1), SessionState::live);
+}
+
+// An exchange that keeps its answer.
+class Client final : public http::Exchange, private http::BodyReader {
+ public:
+  explicit Client(std::string body) : body_(std::move(body)) {
+    head_.method = "POST";
+    head_.target.path = "/echo";
+    head_.host = "app.test";
+    head_.content_length = body_.size();
+  }
+  const http::RequestHead& request() const override { return head_; }
+  const http::Origin& origin() const override { return origin_; }
+  http::BodyReader& body() override { return *this; }
+  Task<Result<void>> start(http::ResponseHead head) override {
+    answer = std::move(head);
+    started_ = true;
+    co_return Result<void>();
+  }
+  Task<Result<void>> write(ByteView data) override {
+    text += as_text(data);
+    co_return Result<void>();
+  }
+  Task<Result<void>> finish() override {
+    finished = true;
+    co_return Result<void>();
+  }
+  Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead) override { co_return Error(Code::internal, ""); }
+  bool started() const override { return started_; }
+  uint64_t bytes_in() const override { return 0; }
+  uint64_t bytes_out() const override { return 0; }
+  void abort() override { aborted = true; }
+
+  http::ResponseHead answer;
+  std::string text;
+  bool finished = false;
+  bool aborted = false;
+
+ private:
+  Task<Result<size_t>> read(MutableByteView buffer) override {
+    size_t n = std::min(buffer.size(), body_.size() - at_);
+    std::copy_n(body_.begin() + static_cast<long>(at_), n, buffer.begin());
+    at_ += n;
+    co_return n;
+  }
+  http::RequestHead head_;
+  http::Origin origin_;
+  std::string body_;
+  size_t at_ = 0;
+  bool started_ = false;
+};
+
+TEST_F(ClusterScenario, ARequestIsForwardedOneHopWithItsBodyAndAnswer) {
+  start_all();
+  std::string body(700'000, 'x');
+  body += "end";
+  Client client(body);
+  auto outcome = run(nodes[1]->cluster->forwarder().forward(nodes[1]->ports->loop, client, nodes[0]->cluster->id(),
+                                                            world.now() + 5s));
+  EXPECT_TRUE(outcome);
+  EXPECT_EQ(client.answer.status, 200);
+  EXPECT_EQ(client.answer.headers.get("X-By"), "b");
+  EXPECT_EQ(client.text, "a /echo " + body);
+  EXPECT_TRUE(client.finished);
+  EXPECT_EQ(nodes[0]->echo->served, 1);
+}
+
+TEST_F(ClusterScenario, ForwardingToANodeThatJustDiedFailsSoThatTheCallerCanAnswer) {
+  start_all();
+  NodeId dead = nodes[0]->cluster->id();
+  nodes[0]->kill();
+  Client client("");
+  auto outcome =
+      run(nodes[1]->cluster->forwarder().forward(nodes[1]->ports->loop, client, dead, world.now() + 2s));
+  EXPECT_FALSE(outcome);
+  EXPECT_FALSE(client.started());
+}
+
+}  // namespace
+}  // namespace kith
