@@ -12,7 +12,7 @@ namespace {
 using namespace kith;
 using namespace kith::replication;
 
-constexpr auto kWall = from_unix_ms(1'800'000'000'000);
+const WallTime kWall = from_unix_ms(1'800'000'000'000);
 
 NodeId node(uint8_t id) {
   NodeId result;

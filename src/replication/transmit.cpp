@@ -102,7 +102,6 @@ std::optional<Transmit> Core::range_for(Peer& peer) {
   RangeJob& job = peer.ranges.begin()->second;
   OpsWriter out(job.origin);
   bool full = false;
-  size_t bytes = 0;
   while (!job.wanted.empty() && job.budget > 0 && !full) {
     Interval& piece = job.wanted.front();
     const Ring::Found found = ring_.at_or_after(job.origin, piece.first);
@@ -110,7 +109,6 @@ std::optional<Transmit> Core::range_for(Peer& peer) {
     if (!found.body || found.seq > piece.last) {
       job.wanted.erase(job.wanted.begin());
     } else if (out.add(found.seq, *found.body)) {
-      bytes += found.body->size();
       piece.first = found.seq + 1;
       job.budget -= std::min(job.budget, found.body->size());
       if (piece.first > piece.last) job.wanted.erase(job.wanted.begin());

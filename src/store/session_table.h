@@ -67,7 +67,8 @@ class SessionTable final : public replication::Source {
   SessionView get(const Key& key, WallTime now) const;
 
   // The writes of this node: applied here, and returned as the op for replication::Core::append, to be
-  // called before anything else is asked of the core; so call these on the core's thread.
+  // called before anything else is asked of the core; so call these on the core's thread. (A touch
+  // may be appended a little later: at worst a copy made meanwhile knows of it first.)
   // Each fails with limit where it would exceed a limit of the table.
   //
   // conflict when the key is known. The record's last_seen counts as activity.
