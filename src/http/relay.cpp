@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "runtime/scope.h"
+#include "runtime/sync.h"
 
 namespace kith::http {
 namespace {
@@ -32,23 +33,14 @@ struct Pair {
   runtime::Stream& b;
   Duration idle;
   MonoTime last{};
-  runtime::Timer timer{};
+  int running = 2;
+  std::stop_source over{};  // both directions have ended
   DuplexCount count{};
 
+  // May end the other direction within the call; the caller is a task of the scope, so the pair stays.
   void close() {
     a.close();
     b.close();
-  }
-  // One timer that looks now and then, instead of one that is moved with every byte.
-  void watch() {
-    timer = loop.call_at(last + idle, [this] {
-      if (loop.now() - last < idle) {
-        watch();
-        return;
-      }
-      count.idle = true;
-      close();
-    });
   }
 };
 
@@ -70,6 +62,24 @@ runtime::Task<void> copy(Pair& pair, runtime::Stream& from, runtime::Stream& to,
     buffer.grow_after(*n);
   }
   pair.close();
+}
+
+runtime::Task<void> run_direction(Pair& pair, runtime::Stream& from, runtime::Stream& to, uint64_t& count) {
+  co_await copy(pair, from, to, count);
+  if (--pair.running == 0) pair.over.request_stop();
+}
+
+// One timer that looks now and then, instead of one that is moved with every byte.
+runtime::Task<void> end_when_idle(Pair& pair) {
+  for (;;) {
+    MonoTime when = pair.last + pair.idle;
+    bool passed = co_await runtime::sleep_until(pair.loop, when, pair.over.get_token());
+    if (!passed) co_return;
+    if (pair.loop.now() - pair.last < pair.idle) continue;
+    pair.count.idle = true;
+    pair.close();
+    co_return;
+  }
 }
 
 }  // namespace
@@ -102,10 +112,10 @@ runtime::Task<Result<void>> relay_body(BodyReader& from, Exchange& to) {
 runtime::Task<DuplexCount> relay_duplex(runtime::Loop& loop, runtime::Stream& a, runtime::Stream& b,
                                         Duration idle) {
   Pair pair{.loop = loop, .a = a, .b = b, .idle = idle, .last = loop.now()};
-  if (idle != Duration::zero()) pair.watch();
   runtime::Scope scope;
-  scope.spawn(copy(pair, a, b, pair.count.a_to_b));
-  scope.spawn(copy(pair, b, a, pair.count.b_to_a));
+  scope.spawn(run_direction(pair, a, b, pair.count.a_to_b));
+  scope.spawn(run_direction(pair, b, a, pair.count.b_to_a));
+  if (idle != Duration::zero()) scope.spawn(end_when_idle(pair));
   co_await scope.close();
   co_return pair.count;
 }

@@ -52,6 +52,13 @@ class LoopServer final : public Server {
     connections_.insert(&connection);
     co_await connection.run();
     connections_.erase(&connection);
+    if (shared_.draining && connections_.empty()) all_gone_.request_stop();
+  }
+
+  // A task and no timer's callback: while it cuts, the scope is not empty, so the server stays.
+  runtime::Task<void> cut_at(MonoTime deadline) {
+    bool passed = co_await runtime::sleep_until(shared_.ports.loop, deadline, all_gone_.get_token());
+    if (passed) each_connection([](ServerConnection& connection) { connection.abort(); });
   }
 
   // What act does may end any of them at once.
@@ -65,6 +72,7 @@ class LoopServer final : public Server {
   ServerShared shared_;
   std::set<runtime::Listener*> listeners_;
   std::set<ServerConnection*> connections_;
+  std::stop_source all_gone_;
   runtime::Scope scope_;
 };
 

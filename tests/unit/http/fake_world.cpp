@@ -125,7 +125,8 @@ runtime::Task<Result<void>> FakeStream::write(std::span<const ByteView> pieces, 
     if (out_->broken) co_return Error(Code::reset, "reset");
     size_t n = std::min(all.size() - done, out_->capacity - std::min(out_->capacity, out_->bytes.size()));
     if (n > 0) {
-      append(out_->bytes, ByteView(all).subspan(done, n));
+      out_->bytes.insert(out_->bytes.end(), all.begin() + static_cast<long>(done),
+                         all.begin() + static_cast<long>(done + n));
       done += n;
       wake(out_->reader);
       continue;
@@ -161,26 +162,38 @@ void FakeStream::close() {
   wake(out_->reader);
   auto reader = std::exchange(in_->reader, {});
   auto writer = std::exchange(out_->writer, {});
+  bool prompt = options_.prompt_close;  // whoever is woken may destroy us
+  FakeLoop& loop = loop_;
   for (std::coroutine_handle<> own : {reader, writer}) {
     if (!own) continue;
-    if (options_.prompt_close) {
+    if (prompt) {
       own.resume();
     } else {
-      loop_.post([own] { own.resume(); });
+      loop.post([own] { own.resume(); });
     }
   }
 }
 
 void FakeStream::send(std::string_view text) {
-  append(out_->bytes, text);
+  out_->bytes.insert(out_->bytes.end(), text.begin(), text.end());
   wake(out_->reader);
 }
 
 std::string FakeStream::take() {
-  std::string text = to_string(ByteView(in_->bytes));
+  std::string text(in_->bytes.begin(), in_->bytes.end());
   in_->bytes.clear();
   wake(in_->writer);
   return text;
+}
+
+void FakeStream::shut() {
+  out_->ended = true;
+  wake(out_->reader);
+}
+
+void FakeStream::stop_reading() {
+  in_->broken = true;
+  wake(in_->writer);
 }
 
 void FakeStream::reset() {

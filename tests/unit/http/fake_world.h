@@ -39,7 +39,7 @@ class FakeLoop final : public runtime::Loop {
 
 // One direction of a connection.
 struct Channel {
-  Bytes bytes;
+  std::deque<uint8_t> bytes;
   size_t capacity = 256 << 10;
   bool ended = false;   // by the writer
   bool broken = false;  // reset
@@ -74,7 +74,9 @@ class FakeStream final : public runtime::Stream {
   std::string take();  // all that has come
   bool at_end() const { return in_->bytes.empty() && (in_->ended || in_->broken); }
   bool was_reset() const { return in_->broken; }
-  void reset();  // breaks both directions
+  void reset();         // breaks both directions
+  void shut();          // ends our direction
+  void stop_reading();  // breaks what the other side writes, and keeps what we wrote
   size_t writes() const { return writes_; }
 
  private:

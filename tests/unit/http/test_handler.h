@@ -29,6 +29,8 @@ class TestHandler final : public Handler {
       co_await upgrade(exchange);
     } else if (path == "/large") {
       co_await reply(exchange, std::string(1 << 20, 'x'));
+    } else if (path == "/medium") {
+      co_await reply(exchange, std::string(20'000, 'x'));
     } else if (path == "/slow") {
       co_await runtime::sleep(loop_, 10s);
       co_await reply(exchange, "slow");
