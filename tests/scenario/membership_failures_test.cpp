@@ -5,7 +5,7 @@
 namespace kith::sim {
 namespace {
 
-uint64_t share_of(size_t nodes) { return nodes > 10 ? 20 : nodes > 3 ? 2 : 1; }
+uint64_t share_of(size_t nodes) { return nodes > 10 ? 100 : nodes > 3 ? 20 : 1; }
 
 class MembershipFailures : public testing::TestWithParam<size_t> {
  protected:

@@ -11,7 +11,7 @@ struct Sides {
 class MembershipSplits : public testing::TestWithParam<Sides> {
  protected:
   static size_t total() { return GetParam().left + GetParam().right; }
-  static uint64_t share() { return total() > 10 ? 20 : 1; }
+  static uint64_t share() { return total() > 10 ? 100 : total() > 3 ? 4 : 1; }
 
   struct Split {
     explicit Split(uint64_t seed) : world(seed), cluster(world) {

@@ -6,7 +6,7 @@ namespace kith::sim {
 namespace {
 
 // Large clusters take fewer seeds, so that each size costs about the same.
-uint64_t share_of(size_t nodes) { return nodes > 10 ? 20 : nodes > 3 ? 2 : 1; }
+uint64_t share_of(size_t nodes) { return nodes > 10 ? 100 : nodes > 3 ? 20 : 1; }
 
 class MembershipViews : public testing::TestWithParam<size_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, MembershipViews, testing::Values(2, 3, 10, 32),
@@ -117,7 +117,7 @@ TEST(MembershipViews, TurnAwayTheNodesAboveTheLimit) {
             << cluster.describe();
         EXPECT_GT(cluster[0].life->core.counters().turned_away, 0u);
       },
-      4);
+      20);
 }
 
 TEST(MembershipViews, AreTheSameHistoryForTheSameSeed) {
