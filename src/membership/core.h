@@ -17,8 +17,7 @@
 //     other belongs to a dead life); between equals, the one that the smaller NodeId dialled. The core
 //     hears link_up for the link that stays (again, if it replaces another: no link_down between), and
 //     link_down when none is left;
-//   - each Dial is answered by exactly one dial_result, within Config::dial_timeout; on success after
-//     the link_up;
+//   - each Dial is answered by exactly one dial_result, in bounded time; on success after the link_up;
 //   - messages of a link arrive in order and whole; poll_* are drained after each call, transmits
 //     first; handle_timeout is called when poll_timeout() has come.
 #pragma once
@@ -47,7 +46,9 @@ struct Config {
   // ... and after this long the node says so to the others, who may then declare it down. A pause of
   // hang - heartbeat - (round trip) kills nobody: 1 s with these values.
   Duration hang = 1400ms;
-  Duration dial_timeout = 1s;     // what the driver allows for connect and handshake together
+  // What the driver allows for a connect: short, so that a SYN lost in a partition is soon sent anew. The
+  // handshake after it may take the link's own, longer limit: a loaded peer is not a dead one.
+  Duration dial_timeout = 1s;
   Duration redial_min = 100ms;    // backoff of dials: see Backoff in peer.h
   Duration seed_redial_max = 5s;  // seeds are dialled for ever
   Duration departed_redial_max = 60s;
