@@ -16,7 +16,7 @@ namespace kith::gateway {
 enum class Step : uint8_t { answered, next };
 
 // What we answer ourselves, beside health.
-enum class Endpoint : uint8_t { none, login_callback, logout_callback, logout };
+enum class OwnPlace : uint8_t { none, login_callback, logout_callback, logout };
 
 struct RequestContext {
   RequestContext(http::Exchange& inner, const Routes& routes_in) : exchange(inner), routes(routes_in) {}
@@ -31,7 +31,7 @@ struct RequestContext {
   http::Headers response_headers;  // ours, on every response that starts here
 
   const App* app = nullptr;  // of the matched route
-  Endpoint endpoint = Endpoint::none;
+  OwnPlace own_place = OwnPlace::none;
   identity::Connector* connector = nullptr;  // of a callback
   SessionView session;
 

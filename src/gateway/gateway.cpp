@@ -108,11 +108,15 @@ void Gateway::prepare(RequestContext& context) {
 }
 
 runtime::Task<void> Gateway::run_phases(RequestContext& context) {
-  if (co_await health_phase(context) == Step::answered) co_return;
+  Step step = co_await health_phase(context);
+  if (step == Step::answered) co_return;
   route_phase(context);
-  if (co_await session_phase_->run(context) == Step::answered) co_return;
-  if (co_await endpoint_phase(context) == Step::answered) co_return;
-  if (co_await policy_phase(context) == Step::answered) co_return;
+  step = co_await session_phase_->run(context);
+  if (step == Step::answered) co_return;
+  step = co_await endpoint_phase(context);
+  if (step == Step::answered) co_return;
+  step = co_await policy_phase(context);
+  if (step == Step::answered) co_return;
   co_await upstream_->run(context);
 }
 
@@ -144,27 +148,27 @@ void Gateway::route_phase(RequestContext& context) {
                      host_name(host) == host_name(callback.place.host);
     if (!host_fits || path != callback.place.path) continue;
     context.connector = callback.connector;
-    context.endpoint = callback.is_logout ? Endpoint::logout_callback : Endpoint::login_callback;
+    context.own_place = callback.is_logout ? OwnPlace::logout_callback : OwnPlace::login_callback;
     return;
   }
   if (!routes_->logout_path.empty() && path == routes_->logout_path &&
       host_name(host) == routes_->logout_host) {
-    context.endpoint = Endpoint::logout;
+    context.own_place = OwnPlace::logout;
     return;
   }
   if (auto app = routes_->router.find(host, path)) {
     context.app = &routes_->apps[*app];
     const std::string& logout_path = context.app->config.logout_path;
-    if (!logout_path.empty() && path == logout_path) context.endpoint = Endpoint::logout;
+    if (!logout_path.empty() && path == logout_path) context.own_place = OwnPlace::logout;
   }
 }
 
 runtime::Task<Step> Gateway::endpoint_phase(RequestContext& context) {
-  switch (context.endpoint) {
-    case Endpoint::none: co_return Step::next;
-    case Endpoint::login_callback: co_await login_->callback(context, *context.connector); break;
-    case Endpoint::logout_callback: co_await logout_->callback(context); break;
-    case Endpoint::logout: co_await logout_->begin(context); break;
+  switch (context.own_place) {
+    case OwnPlace::none: co_return Step::next;
+    case OwnPlace::login_callback: co_await login_->callback(context, *context.connector); break;
+    case OwnPlace::logout_callback: co_await logout_->callback(context); break;
+    case OwnPlace::logout: co_await logout_->begin(context); break;
   }
   co_return Step::answered;
 }

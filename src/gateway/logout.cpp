@@ -99,13 +99,15 @@ runtime::Task<void> LogoutFlow::advance(RequestContext& context, Progress progre
     if (!url) continue;
     Cookies cookies = {write_progress(progress)};
     if (std::all_of(identities.begin(), identities.end(), is_visited)) {
-      if (!co_await end_session(context)) co_return;
+      bool ended = co_await end_session(context);
+      if (!ended) co_return;
       cookies.push_back(routes_.cookies.expire_session());
     }
     co_await answer_redirect(context, 303, std::move(*url), std::move(cookies));
     co_return;
   }
-  if (!co_await end_session(context)) co_return;
+  bool ended = co_await end_session(context);
+  if (!ended) co_return;
   co_await finish(context);
 }
 

@@ -1,7 +1,7 @@
 #include "gateway/upstream.h"
 
 #include "gateway/headers.h"
-#include "gateway/splice.h"
+#include "http/relay.h"
 
 namespace kith::gateway {
 
@@ -89,26 +89,15 @@ runtime::Task<void> Upstream::relay(RequestContext& context, http::ClientRespons
   head.status = response.head().status;
   head.headers = client_headers(response.head().headers, context.routes.cookies);
   head.content_length = response.head().content_length;
-  auto started = co_await context.exchange.start(std::move(head));
-  std::array<uint8_t, kBufferBytes> buffer;
-  while (started) {
-    auto got = co_await response.body().read(buffer);
-    if (!got) {
-      // The client has to see that the response is not whole.
-      context.reason = "upstream broke off";
-      log_.warn("upstream broke off", {{"request_id", context.request_id}, {"error", got.error().message()}});
-      response.abort();
-      context.exchange.abort();
-      co_return;
-    }
-    if (*got == 0) break;
-    started = co_await context.exchange.write(ByteView(buffer).first(*got));
-  }
-  if (started) started = co_await context.exchange.finish();
-  if (!started) {
-    context.reason = "client went away";
-    response.abort();
-  }
+  auto relayed = co_await context.exchange.start(std::move(head));
+  if (relayed) relayed = co_await http::relay_body(response.body(), context.exchange);
+  if (relayed) co_return;
+  // Whoever broke off, the client has to see that the response is not whole.
+  bool by_upstream = relayed.error().side() == Side::upstream;
+  context.reason = by_upstream ? "upstream broke off" : "client went away";
+  log_.info(context.reason, {{"request_id", context.request_id}, {"error", relayed.error().message()}});
+  response.abort();
+  context.exchange.abort();
 }
 
 runtime::Task<void> Upstream::relay_upgraded(RequestContext& context, http::ClientResponse& response) {
@@ -124,7 +113,7 @@ runtime::Task<void> Upstream::relay_upgraded(RequestContext& context, http::Clie
   auto client = co_await context.exchange.upgrade(std::move(head));
   if (!client) co_return;
   std::unique_ptr<runtime::Stream> browser = std::move(*client);
-  co_await splice(ports_.loop, *browser, *upstream, kUpgradedIdle);
+  co_await http::relay_duplex(ports_.loop, *browser, *upstream, kUpgradedIdle);
 }
 
 }  // namespace kith::gateway

@@ -9,7 +9,6 @@ namespace kith::gateway {
 
 class Upstream {
  public:
-  static constexpr size_t kBufferBytes = 16 << 10;
   // Neither side of an upgraded connection said anything for so long: it is given up.
   static constexpr Duration kUpgradedIdle = 1h;
 
