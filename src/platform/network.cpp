@@ -205,6 +205,10 @@ class SocketStream final : public runtime::Stream {
   }
 
   void close() override { socket_->close(); }
+  bool quiet() override {
+    uint8_t byte;
+    return !socket_->closed() && ::recv(socket_->fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+  }
   Endpoint local_endpoint() const override { return local_; }
   Endpoint remote_endpoint() const override { return remote_; }
 

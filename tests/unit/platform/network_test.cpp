@@ -80,6 +80,26 @@ TEST(Network, CarriesMegabytesBothWaysWithGatheredWritesAndHalfClose) {
   });
 }
 
+TEST(Network, AStreamIsQuietUntilSomethingArrives) {
+  run_on_a_loop([](Ports& ports) -> Task<void> {
+    auto listener = listen(ports);
+    auto connected = co_await ports.network.connect(listener->local_endpoint(), kNever);
+    auto accepted = co_await listener->accept();
+    std::unique_ptr<Stream> a = std::move(*connected);
+    std::unique_ptr<Stream> b = std::move(*accepted);
+    EXPECT_TRUE(a->quiet());
+    (void)co_await b->write_all(as_bytes("x"), kNever);
+    EXPECT_FALSE(a->quiet());
+    Bytes buffer(10);
+    auto n = co_await a->read(buffer, kNever);
+    EXPECT_TRUE(n && *n == 1 && a->quiet());
+    (void)co_await b->shutdown();
+    EXPECT_FALSE(a->quiet());
+    a->close();
+    EXPECT_FALSE(a->quiet());
+  });
+}
+
 TEST(Network, SaysRefusedWhenNobodyListens) {
   run_on_a_loop([](Ports& ports) -> Task<void> {
     auto listener = listen(ports);
