@@ -87,7 +87,8 @@ class SimStream final : public runtime::Stream {
       if (!s->received.empty()) co_return take(buffer);
       if (s->fin) co_return size_t{0};
       auto signal = s->reader.arm();
-      if (!co_await wait(loop_, signal, deadline)) {
+      bool woken = co_await wait(loop_, signal, deadline);
+      if (!woken) {
         s->timed_out = true;
         co_return Error(Code::timeout, "read");
       }
@@ -111,7 +112,8 @@ class SimStream final : public runtime::Stream {
         continue;
       }
       auto signal = s->writer.arm();
-      if (!co_await wait(loop_, signal, deadline)) {
+      bool woken = co_await wait(loop_, signal, deadline);
+      if (!woken) {
         s->timed_out = true;
         co_return Error(Code::timeout, "write");
       }

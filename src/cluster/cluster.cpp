@@ -430,7 +430,8 @@ runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime de
     size_t peers = replication_.peers();
     size_t needed = level == AckLevel::one ? std::min<size_t>(1, peers) : peers;
     if (replication_.acked_by(seq) >= needed) co_return true;
-    if (!co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token())) co_return false;
+    bool woken = co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
+    if (!woken) co_return false;
   }
 }
 

@@ -47,7 +47,8 @@ runtime::Task<Result<http::ResponseHead>> Pipe::head(MonoTime deadline) {
 
 runtime::Task<Result<void>> Pipe::accepted(MonoTime deadline) {
   while (credit_ == 0 && !failed_) {
-    if (!co_await writable_.wait_until(loop_, deadline))
+    bool woken = co_await writable_.wait_until(loop_, deadline);
+    if (!woken)
       co_return Error(Code::timeout, "the other node did not take the request in time", Side::peer);
   }
   if (failed_) co_return *failed_;
@@ -56,7 +57,8 @@ runtime::Task<Result<void>> Pipe::accepted(MonoTime deadline) {
 
 runtime::Task<Result<size_t>> Pipe::read(MutableByteView buffer, MonoTime deadline) {
   while (inbound_.empty() && !received_end_ && !failed_) {
-    if (!co_await readable_.wait_until(loop_, deadline)) co_return Error(Code::timeout, "the deadline passed");
+    bool woken = co_await readable_.wait_until(loop_, deadline);
+    if (!woken) co_return Error(Code::timeout, "the deadline passed");
   }
   if (inbound_.empty() && failed_) co_return *failed_;
   size_t done = 0;
@@ -80,7 +82,8 @@ runtime::Task<Result<size_t>> Pipe::read(MutableByteView buffer, MonoTime deadli
 runtime::Task<Result<void>> Pipe::write(ByteView data, MonoTime deadline) {
   while (!data.empty()) {
     while (credit_ == 0 && !failed_) {
-      if (!co_await writable_.wait_until(loop_, deadline)) co_return Error(Code::timeout, "the deadline passed");
+      bool woken = co_await writable_.wait_until(loop_, deadline);
+      if (!woken) co_return Error(Code::timeout, "the deadline passed");
     }
     if (failed_) co_return *failed_;
     if (sent_end_) co_return Error(Code::closed, "closed");

@@ -91,7 +91,8 @@ runtime::Task<CatchUp> ReplicatedSessions::catch_up_there(SessionKey key, Dot po
   CatchUp here{CatchUp::Kind::here, cluster_.self_.node};
   MonoTime wait_until = std::min(loop.now() + wait, deadline);
   while (!cluster_.replication_.covers(position)) {
-    if (!co_await cluster_.applied_event_.wait_until(loop, wait_until, cluster_.scope_.stop_token())) break;
+    bool woken = co_await cluster_.applied_event_.wait_until(loop, wait_until, cluster_.scope_.stop_token());
+    if (!woken) break;
   }
   if (cluster_.replication_.covers(position)) co_return here;
 
@@ -116,7 +117,8 @@ runtime::Task<bool> ReplicatedSessions::pull_from(NodeId node, SessionKey key, D
   cluster_.pump();
   auto& answer = cluster_.pulled_[request];
   while (!answer) {
-    if (!co_await cluster_.pulled_event_.wait_until(loop, deadline, cluster_.scope_.stop_token())) break;
+    bool woken = co_await cluster_.pulled_event_.wait_until(loop, deadline, cluster_.scope_.stop_token());
+    if (!woken) break;
   }
   bool covers = answer && answer->covers;
   cluster_.pulled_.erase(request);

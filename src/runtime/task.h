@@ -5,7 +5,10 @@
 //  - never a capturing lambda as a coroutine: its captures die before it does;
 //  - no lock across co_await; spawn only into a Scope (scope.h);
 //  - bind non-trivial arguments to named variables before `co_await f(...)` (g++ 12 destroys some
-//    temporaries of a co_await expression twice).
+//    temporaries of a co_await expression twice);
+//  - bind the result of co_await before it is compared or negated: of `if (co_await f() == x)` and
+//    `if (!co_await f())` g++ 12 may put the bool in front of the frame's resume pointer, and the
+//    task never runs (tools/dev/lint.sh looks for it).
 //
 // An exception that reaches a task's edge is a bug and ends the process: failures are Results.
 // A child that finishes without suspending resumes its parent by returning, not by a nested call,
