@@ -188,7 +188,7 @@ class Sources(ProcessTest):
 
     def test_the_environment_is_substituted(self):
         port = self.run_.ports.next()
-        path = self.run_.path("env.yaml", (SMALL % 1).replace("127.0.0.1:1 ", "127.0.0.1:{{ env.TEST_PORT }} "))
+        path = self.run_.path("env.yaml", (SMALL % 1).replace("127.0.0.1:1 ", "'127.0.0.1:{{ env.TEST_PORT }}' "))
         process = self.run_.process("kith-env", [program(), "run", "-c", path], env={"TEST_PORT": str(port)}).start()
         wait_until(lambda: _listens(port) or not process.alive(), 20, "a listener")
         self.assertTrue(process.alive(), process.tail())
