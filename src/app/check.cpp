@@ -8,6 +8,8 @@
 #include "app/keys.h"
 #include "base/text.h"
 #include "crypto/tls.h"
+#include "gateway/headers.h"
+#include "identity/connectors.h"
 
 namespace kith::app {
 
@@ -80,6 +82,12 @@ class Checker {
     return std::visit([](const auto& one) -> std::string_view { return one.name; }, connector);
   }
 
+  // Whether the item was decoded as what its type says; else there is nothing more to say of it.
+  bool has_good_type(const std::string& path) const {
+    return reader_.has(path + ".type") && !reader_.failed(path + ".type");
+  }
+  bool is_good(const std::string& path) const { return reader_.has(path) && !reader_.failed(path); }
+
   void warn_standalone() {
     bool configured = reader_.has("clusters");
     bool stored = gateway_.session.store == SessionConfig::Store::cluster;
@@ -124,6 +132,17 @@ class Checker {
     if (gateway_.http.routing.enabled || !gateway_.http.routing.cluster.empty()) {
       check_cluster_reference("http.routing.cluster.name", gateway_.http.routing.cluster);
     }
+    bool both = gateway_.session.store == SessionConfig::Store::cluster && gateway_.http.routing.enabled &&
+                is_good("session.store.cluster.name") && is_good("http.routing.cluster.name");
+    const std::string& sessions = gateway_.session.cluster;
+    if (both && sessions != gateway_.http.routing.cluster) {
+      reader_.error_at("http.routing.cluster.name",
+                       "has to be the cluster of session.store in this version: \"" + sessions + "\"");
+    }
+    if (gateway_.http.routing.enabled && gateway_.session.store == SessionConfig::Store::local) {
+      reader_.warn_at("http.routing.enabled",
+                      "sessions are kept in this node alone, so nothing is ever forwarded");
+    }
   }
 
   void check_cluster_reference(const std::string& path, const std::string& cluster) {
@@ -156,8 +175,10 @@ class Checker {
       return;
     }
     if (has_cert != has_key) return;
-    auto context = has_cert ? crypto::make_server_context(tls) : crypto::make_client_context(tls);
-    if (!context) reader_.error_at(path, "not a usable profile: " + context.error().message());
+    auto client = crypto::make_client_context(tls);
+    auto server = has_cert ? crypto::make_server_context(tls) : client;
+    const auto& worst = client ? server : client;
+    if (!worst) reader_.error_at(path, "not a usable profile: " + worst.error().message());
   }
 
   const http::TlsProfileConfig* tls_reference(const std::string& path, const std::string& profile) {
@@ -220,23 +241,30 @@ class Checker {
       } else {
         check_local(path, std::get<identity::LocalConnectorConfig>(gateway_.connectors[i]), i, login_paths);
       }
+      // What the room itself refuses, unless it was told already.
+      if (reader_.failed(path)) continue;
+      auto usable = identity::check_connector(gateway_.connectors[i]);
+      if (!usable) reader_.error_at(path, usable.error().message());
     }
   }
 
   void check_oidc(const std::string& path, const identity::OidcConnectorConfig& oidc) {
-    if (oidc.name.empty()) return;  // a connector of another type, or one without a name
+    if (!has_good_type(path)) return;
     tls_reference(path + ".tls", oidc.tls);
     check_twice(path + ".oauthLoginRedirect", path + ".oauthRedirectURL");
     check_twice(path + ".oauthLogoutRedirect", path + ".oidcLogoutCallbackURL");
-    bool named = reader_.has(path + ".oauthLoginRedirect.urls") || reader_.has(path + ".oauthRedirectURL");
-    if (oidc.login_redirect_urls.empty() && !reader_.has(path + ".oauthRedirectURL")) {
-      reader_.error_at(named ? path + ".oauthLoginRedirect.urls" : path,
-                       "expected at least one URL in oauthLoginRedirect.urls, found none");
+    if (oidc.login_redirect_urls.empty() && !reader_.failed(path + ".oauthLoginRedirect") &&
+        !reader_.has(path + ".oauthRedirectURL")) {
+      reader_.error_at(path + ".oauthLoginRedirect.urls", "expected at least one URL, found none");
     }
   }
 
   void check_local(const std::string& path, const identity::LocalConnectorConfig& local, size_t index,
                    std::map<std::string, size_t>& login_paths) {
+    if (!local.enabled && !reader_.failed(path + ".enabled")) {
+      reader_.error_at(path + ".enabled",
+                       "a connector of the type local has to be switched on: enabled: true");
+    }
     std::set<std::string> users;
     for (size_t i = 0; i < local.users.size(); ++i) {
       const std::string& user = local.users[i].username;
@@ -258,21 +286,24 @@ class Checker {
     for (size_t i = 0; i < gateway_.apps.size(); ++i) {
       const gateway::AppConfig& app = gateway_.apps[i];
       std::string path = item("apps", i);
-      if (app.name.empty()) continue;
+      if (!has_good_type(path)) continue;
       check_patterns(path, app, patterns);
-      tls_reference(path + ".tls", app.tls);
-      if (!app.tls.empty() && app.upstream.scheme == "http") {
+      if (tls_reference(path + ".tls", app.tls) && app.upstream.scheme == "http") {
         reader_.error_at(path + ".tls", "the upstream is plain http: a TLS profile has no use here");
       }
       check_headers(path, app);
-      if (app.policies.empty()) reader_.warn_at(path, "there are no policies, so every request is denied");
+      if (app.policies.empty() && !reader_.failed(path + ".policies")) {
+        reader_.warn_at(path, "there are no policies, so every request is denied");
+      }
       std::map<std::string, size_t> locations;
       for (size_t p = 0; p < app.policies.size(); ++p) {
         std::string policy = item(path + ".policies", p);
-        auto [first, fresh] = locations.emplace(app.policies[p].location, p);
-        if (!fresh && reader_.has(policy + ".location")) {
-          reader_.error_at(policy + ".location",
-                           "the location is taken by " + item(path + ".policies", first->second));
+        if (is_good(policy + ".location")) {
+          auto [first, fresh] = locations.emplace(app.policies[p].location, p);
+          if (!fresh) {
+            reader_.error_at(policy + ".location",
+                             "the location is taken by " + item(path + ".policies", first->second));
+          }
         }
         check_policy(policy, app.policies[p]);
       }
@@ -300,8 +331,7 @@ class Checker {
     std::map<std::string, size_t> seen;
     for (size_t i = 0; i < app.headers.size(); ++i) {
       std::string here = item(path + ".headers", i);
-      std::string folded = lower(app.headers[i].name);
-      std::replace(folded.begin(), folded.end(), '_', '-');
+      std::string folded = gateway::fold_header_name(app.headers[i].name);
       if (!folded.empty()) {
         auto [first, fresh] = seen.emplace(folded, i);
         if (!fresh) {

@@ -4,6 +4,7 @@
 
 #include "app/keys.h"
 #include "base/text.h"
+#include "gateway/headers.h"
 #include "gateway/pattern.h"
 
 namespace kith::app {
@@ -93,49 +94,16 @@ Codec<std::string> location() {
       [](const std::string& value) { return json::value(value); });
 }
 
-// Names that decide about framing, routing or trust are never set from a configuration.
-bool is_reserved_header(std::string_view name) {
-  static constexpr std::string_view kReserved[] = {"connection",
-                                                   "keep-alive",
-                                                   "proxy-connection",
-                                                   "proxy-authenticate",
-                                                   "proxy-authorization",
-                                                   "te",
-                                                   "trailer",
-                                                   "transfer-encoding",
-                                                   "upgrade",
-                                                   "host",
-                                                   "content-length",
-                                                   "expect",
-                                                   "cookie",
-                                                   "forwarded",
-                                                   "via",
-                                                   "x-forwarded-for",
-                                                   "x-forwarded-proto",
-                                                   "x-forwarded-host",
-                                                   "x-forwarded-port",
-                                                   "x-forwarded-prefix",
-                                                   "x-forwarded-server",
-                                                   "x-real-ip",
-                                                   "x-request-id"};
-  std::string folded = lower(name);
-  std::replace(folded.begin(), folded.end(), '_', '-');
-  return folded.starts_with("x-kith-") ||
-         std::find(std::begin(kReserved), std::end(kReserved), folded) != std::end(kReserved);
-}
-
 Codec<std::string> header_name() {
   return leaf<std::string>(
       {Shape::Kind::text, "the name of a header that may be set, such as X-User"},
       [](const std::string& value) -> Result<std::string> {
-        bool good =
-            !value.empty() && value.size() <= 100 && std::all_of(value.begin(), value.end(), [](char c) {
-              return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-                     std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-            });
-        if (!good) return plain_mismatch();
-        if (is_reserved_header(value))
-          return Error(Code::invalid, "kith sets this header itself", Side::config);
+        if (value.empty() || value.size() > 100) return plain_mismatch();
+        if (!gateway::is_injectable(value)) {
+          return Error(Code::invalid,
+                       "not a name of letters, digits, '-' and '_', or one that kith sets itself",
+                       Side::config);
+        }
         return value;
       },
       [](const std::string& value) { return json::value(value); });

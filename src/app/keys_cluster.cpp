@@ -13,37 +13,42 @@ using cluster::ClusterConfig;
 
 constexpr size_t kPskBytes = 32;
 
-Codec<Multiaddr> multiaddr() {
-  return leaf<Multiaddr>(
-      {Shape::Kind::text, "a multiaddr such as /ip4/10.0.0.1/tcp/9450"},
-      [](const std::string& value) { return Multiaddr::parse(value); },
-      [](const Multiaddr& value) { return value.host.empty() ? json::value() : json::value(value.text()); });
+json::value show_multiaddr(const Multiaddr& value) {
+  return value.host.empty() ? json::value() : json::value(value.text());
+}
+
+// The parser quotes the text before its reason and says what it expects after it; so do we.
+Result<Multiaddr> parse_multiaddr(const std::string& text) {
+  auto parsed = Multiaddr::parse(text);
+  if (parsed) return parsed;
+  std::string why = parsed.error().message();
+  if (size_t end = why.rfind(" (expected"); end != std::string::npos) why.resize(end);
+  if (size_t begin = why.find("': "); begin != std::string::npos) why.erase(0, begin + 3);
+  return Error(Code::invalid, std::move(why), Side::config);
 }
 
 // To listen on: an address of this machine, not a name.
 Codec<Multiaddr> bind_multiaddr() {
-  auto codec = multiaddr();
   return leaf<Multiaddr>(
       {Shape::Kind::text, "a multiaddr to listen on such as /ip4/0.0.0.0/tcp/9450"},
       [](const std::string& value) -> Result<Multiaddr> {
-        KITH_TRY(Multiaddr address, Multiaddr::parse(value));
+        KITH_TRY(Multiaddr address, parse_multiaddr(value));
         if (address.is_name()) return Error(Code::invalid, "a name cannot be listened on", Side::config);
         return address;
       },
-      codec.show);
+      show_multiaddr);
 }
 
 // To dial: a real port.
 Codec<Multiaddr> peer_multiaddr() {
-  auto codec = multiaddr();
   return leaf<Multiaddr>(
       {Shape::Kind::text, "a multiaddr such as /ip4/10.0.0.1/tcp/9450 or /dns/node2.example.test/tcp/9450"},
       [](const std::string& value) -> Result<Multiaddr> {
-        KITH_TRY(Multiaddr address, Multiaddr::parse(value));
+        KITH_TRY(Multiaddr address, parse_multiaddr(value));
         if (address.port == 0) return Error(Code::invalid, "the port is 0", Side::config);
         return address;
       },
-      codec.show);
+      show_multiaddr);
 }
 
 // A key that repeats a few bytes or counts up is an example somebody forgot to replace.

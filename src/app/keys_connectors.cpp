@@ -32,6 +32,16 @@ Codec<std::string> scopes() {
       [](const std::string& value) { return json::value(value); });
 }
 
+// Asymmetric ones only (RFC 7518 section 3.1, RFC 8037): never "none", never a shared secret.
+Codec<std::string> signing_algorithm() {
+  std::vector<std::pair<std::string, std::string>> words;
+  for (const char* one :
+       {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}) {
+    words.emplace_back(one, one);
+  }
+  return choice<std::string>(words);
+}
+
 // The parameters that carry the protocol's protection are ours alone.
 Key<OidcConnectorConfig> extra_params_key() {
   static constexpr std::string_view kOurs[] = {
@@ -98,6 +108,9 @@ Keys<OidcConnectorConfig> oidc_keys() {
                                  {key("enabled", &OidcConnectorConfig::offline_access, flag(),
                                       "ask for a refresh token (scope offline_access)")}),
       extra_params_key(),
+      key("idTokenSigningAlgs", &OidcConnectorConfig::signing_algorithms,
+          list(signing_algorithm(), "a list of signature algorithms"),
+          "what ID tokens may be signed with; without it RS, PS and ES 256, 384 and 512, and EdDSA"),
       key("tls", &OidcConnectorConfig::tls, name("the name of a TLS profile"),
           "TLS profile for calls to the provider; without it the system's authorities"),
       old_url_key("oauthRedirectURL", &OidcConnectorConfig::login_redirect_urls,

@@ -19,6 +19,14 @@ std::optional<std::string> env_name(std::string_view inner) {
   return std::string(trim(inner.substr(4)));
 }
 
+// Whether a text has an "{{ env.NAME }}" in it.
+bool uses_environment(std::string_view text) {
+  for (size_t at = text.find("{{"); at != std::string_view::npos; at = text.find("{{", at + 2)) {
+    if (trim(text.substr(at + 2)).starts_with("env.")) return true;
+  }
+  return false;
+}
+
 std::string join_path(const std::string& path, const std::string& segment) {
   if (path.empty() || segment.starts_with('[')) return path + segment;
   return path + "." + segment;
@@ -124,7 +132,7 @@ std::string Reader::found(const Node& node, bool secret) {
     case Node::Kind::scalar: break;
   }
   if (secret_reference(node.text)) return "the value of the secret " + node.text;
-  if (node.text.find("{{") != std::string::npos) return "the value of \"" + printable(node.text, 80) + "\"";
+  if (uses_environment(node.text)) return "the value of \"" + printable(node.text, 80) + "\"";
   if (secret) return "a value that is not shown";
   return "\"" + printable(node.text, 80) + "\"";
 }
@@ -204,6 +212,14 @@ void Reader::warn_at(const std::string& path, std::string message) {
   problem.path = path;
   problem.message = std::move(message);
   report(std::move(problem));
+}
+
+bool Reader::failed(const std::string& path) const {
+  return std::any_of(problems_.begin(), problems_.end(), [&](const Problem& problem) {
+    if (problem.severity != Severity::error || !problem.path.starts_with(path)) return false;
+    return problem.path.size() == path.size() || problem.path[path.size()] == '.' ||
+           problem.path[path.size()] == '[';
+  });
 }
 
 std::string Reader::absolute(const std::string& path) const {

@@ -59,6 +59,7 @@ class Reader {
   void error_at(const std::string& path, std::string message, std::string nearest = "");
   void warn_at(const std::string& path, std::string message);
   bool has(const std::string& path) const { return places_.contains(path); }
+  bool failed(const std::string& path) const;  // whether an error was reported at the path or below it
 
   const Surroundings& around() const { return around_; }
   std::string absolute(const std::string& path) const;  // relative ones start at the file's folder

@@ -154,12 +154,18 @@ bool is_word(std::string_view text) {
   });
 }
 
-// A number or a boolean as the Field made it; anything else gets quotes whatever the field says.
+// A number as JSON has it (RFC 8259 section 6) without an exponent, or a boolean. Anything else gets
+// quotes, whatever the field says.
 bool is_bare(std::string_view text) {
   if (text == "true" || text == "false") return true;
-  return !text.empty() && text.size() < 400 && (is_digit(text[0]) || text[0] == '-') &&
-         is_digit(text.back()) &&
-         std::all_of(text.begin() + 1, text.end(), [](char c) { return is_digit(c) || c == '.'; });
+  if (text.starts_with('-')) text.remove_prefix(1);
+  size_t dot = text.find('.');
+  std::string_view whole = text.substr(0, dot);
+  auto digits = [](std::string_view part) {
+    return !part.empty() && std::all_of(part.begin(), part.end(), is_digit);
+  };
+  if (!digits(whole) || (whole.size() > 1 && whole[0] == '0')) return false;
+  return dot == std::string_view::npos || digits(text.substr(dot + 1));
 }
 
 class LineSink final : public LogSink {
