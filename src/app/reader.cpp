@@ -162,7 +162,7 @@ void Reader::unknown_key(const Entry& entry, const std::vector<std::string_view>
   problem.path = join_path(path_, entry.key);
   problem.found = entry.key;
   problem.message = "unknown key \"" + printable(entry.key, 80) + "\"";
-  if (auto near = nearest(entry.key, known)) {
+  if (auto near = nearest(std::string_view(entry.key).substr(0, 64), known)) {  // longer ones are no slips
     problem.nearest = std::string(*near);
     problem.message += ", did you mean \"" + problem.nearest + "\"?";
   } else {
