@@ -251,9 +251,11 @@ bool Cluster::is_member(const Replica& peer) {
   return record != nullptr && record->incarnation == peer.incarnation;
 }
 
+// Replication with a peer lives as long as the urgent link: it begins there, on both sides, with the
+// first thing each tells the other, so nothing that comes over the link finds nobody. Only answers to
+// what was asked there come over the bulk link. When one of the two ends, both start over.
 void Cluster::data_link_up(NodeId peer, Channel channel) {
-  // Both links carry replication; it begins when both are there and starts over when one is replaced.
-  if (links_.has(peer, Channel::urgent) && links_.has(peer, Channel::bulk)) {
+  if (channel == Channel::urgent) {
     if (const membership::NodeRecord* record = membership_.member(peer)) {
       replication_.peer_up(record->replica(), ports_.loop.now());
       ack_event_.notify_all();
@@ -266,6 +268,7 @@ void Cluster::data_link_up(NodeId peer, Channel channel) {
 void Cluster::data_link_down(NodeId peer, Channel channel) {
   replication_.peer_down(peer, ports_.loop.now());
   if (channel == Channel::bulk) hub_.peer_lost(peer);
+  links_.drop_data(peer);
   ack_event_.notify_all();
   pump();
 }

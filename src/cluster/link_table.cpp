@@ -233,12 +233,8 @@ void LinkTable::establish_data(LinkDriver& link, const mesh::Established& peer) 
     link.refuse(mesh::Refusal::not_member, "");
     return;
   }
-  if (LinkDriver* present = find(peer.peer, peer.channel)) {
-    // Only one side dials data links, so a second one means that the first is dead.
-    peers_[peer.peer].links.erase(peer.channel);
-    present->cut();
-    events_.data_link_down(peer.peer, peer.channel);
-  }
+  // Only one side dials data links, so a second one means that the first is dead, and its sister too.
+  if (find(peer.peer, peer.channel)) drop_data(peer.peer);
   peers_[peer.peer].links[peer.channel] = &link;
   events_.data_link_up(peer.peer, peer.channel);
 }
