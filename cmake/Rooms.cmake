@@ -48,7 +48,8 @@ function(kith_test name)
   list(TRANSFORM ARG_ROOMS PREPEND kith_ OUTPUT_VARIABLE rooms)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${rooms} ${ARG_LIBS} kith_flags GTest::gmock GTest::gtest_main)
-  add_test(NAME ${ARG_LABEL}.${name} COMMAND ${name})
+  # The compiler is run in the build folder, so a __FILE__ that ccache made relative is found from there.
+  add_test(NAME ${ARG_LABEL}.${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
   set_tests_properties(${ARG_LABEL}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 

@@ -87,7 +87,7 @@ std::string render_page(const Visit& visit) {
                         : "handed over inside the cluster by node " + escape(visit.forwarded_by);
   std::string out =
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><link rel=\"icon\" href=\"data:,\">"
       "<title>Kith demo: node ";
   out += escape(node) + "</title><style>" + std::string(kStyle) + "</style></head><body><main class=\"" +
          std::string(tint(node)) + "\"><header><p>This page came through node</p><strong id=\"node\">" +

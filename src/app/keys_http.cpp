@@ -71,7 +71,7 @@ Keys<RoutingConfig> routing_keys() {
           "what a node that is behind does first: pull the session, or forward the request"),
       key("wait", &RoutingConfig::wait, duration(0s, 10s), "how long a write on its way is waited for first"),
       key("timeout", &RoutingConfig::timeout, duration(1ms, 60s),
-          "how long the other node may take to answer a pull or with a response head"),
+          "how long another node may take to answer a pull, or to take over a request"),
       key("onLost", &RoutingConfig::lost,
           choice<Lost>({{"reauth", Lost::reauth}, {"stale", Lost::stale}, {"fail", Lost::fail}}),
           "when the newest state is nowhere to be had: log in again, use the older state, or answer 503"),
@@ -250,6 +250,12 @@ Keys<HttpConfig> http_keys() {
                  "proxies whose X-Forwarded-* headers are believed; by default nobody's are"),
              group<HttpConfig>("limits", "sizes and counts beyond which requests are refused",
                                of(&HttpConfig::server, limit_keys())),
+             group<HttpConfig>(
+                 "drain", "how the node stops on SIGTERM",
+                 {key("delay", &HttpConfig::drain_delay, duration(0s, 5min),
+                      "how long requests are still taken while the status already says draining"),
+                  key("timeout", &HttpConfig::drain_timeout, duration(0s, 1h),
+                      "how long the requests in flight may take after that")}),
              group<HttpConfig>("routing", "what happens when this node is behind the user's last write",
                                of(&HttpConfig::routing, routing_keys()))};
 }

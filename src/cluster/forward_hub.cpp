@@ -107,7 +107,7 @@ void ForwardHub::transmit(const Key& key, ForwardType type, ByteView payload) {
 }
 
 runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
-                                                MonoTime head_deadline) {
+                                                MonoTime accept_deadline) {
   Key key{to, own_id(next_id_.fetch_add(1), self_ < to)};
   auto pipe = std::make_shared<Pipe>(here, sender(key), 0);
   Bytes opening;
@@ -141,7 +141,7 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
     }
   } closing{this, key, pipe};
 
-  auto accepted = co_await pipe->accepted(head_deadline);
+  auto accepted = co_await pipe->accepted(accept_deadline);
   if (!accepted) {
     ++counters_.failed;
     co_return accepted;
@@ -155,7 +155,7 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
   } else if (exchange.request().upgrade.empty()) {
     pipe->end();
   }
-  auto head = co_await pipe->head(head_deadline);
+  auto head = co_await pipe->head();
   Result<void> outcome;
   if (head) {
     outcome = co_await relay_response(exchange, pipe, std::move(*head));

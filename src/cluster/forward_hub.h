@@ -44,7 +44,7 @@ class ForwardHub final : public Forwarder {
   void set_workers(std::vector<Worker> workers) { workers_ = std::move(workers); }
 
   runtime::Task<Result<void>> forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
-                                      MonoTime head_deadline) override;
+                                      MonoTime accept_deadline) override;
   std::string node_name(NodeId node) override { return links_.name_of(node); }
 
   // On the control loop.

@@ -11,10 +11,12 @@ class Forwarder {
   virtual ~Forwarder() = default;
   // Sends the exchange's request to the member and its answer to the client. The other node sees an
   // Exchange whose origin().forwarded_by is set; it answers itself, whatever it knows.
+  // A member that took the request has as long for its answer as it gives itself (its limits on the
+  // upstream are the same as ours); one that is lost meanwhile fails it at once.
   // Fails only while nothing was sent to the client and no request body byte was consumed, so that
-  // the caller may still answer: unreachable (no link), timeout (no response head), limit.
+  // the caller may still answer: unreachable (no link), timeout (not taken by accept_deadline), limit.
   virtual runtime::Task<Result<void>> forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
-                                              MonoTime head_deadline) = 0;
+                                              MonoTime accept_deadline) = 0;
   // The name a member calls itself, for logs; "" when unknown.
   virtual std::string node_name(NodeId node) = 0;
 };

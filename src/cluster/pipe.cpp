@@ -38,12 +38,7 @@ void Pipe::on_reset(Error error) {
   writable_.notify_all();
 }
 
-runtime::Task<Result<http::ResponseHead>> Pipe::head(MonoTime deadline) {
-  runtime::Timer timer = loop_.call_at(deadline, [this] {
-    head_.set(Error(Code::timeout, "the other node did not answer in time", Side::peer));
-  });
-  co_return co_await head_.wait();
-}
+runtime::Task<Result<http::ResponseHead>> Pipe::head() { co_return co_await head_.wait(); }
 
 runtime::Task<Result<void>> Pipe::accepted(MonoTime deadline) {
   while (credit_ == 0 && !failed_) {

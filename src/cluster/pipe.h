@@ -33,8 +33,8 @@ class Pipe {
   void on_credit(uint64_t bytes);
   void on_reset(Error error);
 
-  // The response head, when this end is the one that asked.
-  runtime::Task<Result<http::ResponseHead>> head(MonoTime deadline);
+  // The response head, when this end is the one that asked; fails when the pipe is reset.
+  runtime::Task<Result<http::ResponseHead>> head();
   // Waits until the other side took the request (it has granted credit).
   runtime::Task<Result<void>> accepted(MonoTime deadline);
   runtime::Task<Result<size_t>> read(MutableByteView buffer, MonoTime deadline);

@@ -69,7 +69,7 @@ struct Rule {  // authorization.rules[]: and: [...] or or: [...]
 
 struct PolicyConfig {  // apps[].policies[]
   std::string location =
-      "/";  // path prefix (on segment borders), or "~ regex" matched against the whole path
+      "/";  // path prefix (on segment borders), or "~ regex" found anywhere in the path, never the query
   std::vector<std::string> idps;       // authentication.idps[]: connector names; the first is used to log in
   bool allow_unauthenticated = false;  // authentication.allowUnauthenticated
   bool allow_all = false;              // authorization.allowAll

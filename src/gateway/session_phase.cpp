@@ -62,8 +62,8 @@ runtime::Task<Result<void>> SessionPhase::forward(RequestContext& context, NodeI
   context.exchange.replace_request(std::move(head));
   http::Headers none;
   context.exchange.set_response_headers(std::move(none));  // the other node put its own
-  MonoTime head_deadline = ports_.loop.now() + routing_.timeout;
-  auto sent = co_await forwarder_->forward(ports_.loop, context.exchange, to, head_deadline);
+  MonoTime accept_deadline = ports_.loop.now() + routing_.timeout;
+  auto sent = co_await forwarder_->forward(ports_.loop, context.exchange, to, accept_deadline);
   if (sent) {
     counters_.requests_forwarded_out.add();
     context.decision = "forward";

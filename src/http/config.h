@@ -21,7 +21,7 @@ struct RoutingConfig {   // http.routing: what to do when this node is behind th
   enum class Prefer : uint8_t { pull, forward };
   Prefer prefer = Prefer::pull;  // http.routing.prefer: pull the session, or forward the request at once
   Duration wait = 10ms;          // http.routing.wait: how long a write in flight is waited for first
-  Duration timeout = 2s;         // http.routing.timeout: pull or response head from the other node
+  Duration timeout = 2s;         // http.routing.timeout: a pull, or until another node took the request
   enum class Lost : uint8_t { reauth, stale, fail };
   Lost lost = Lost::reauth;  // http.routing.onLost: the newest state is nowhere to be had
 };

@@ -108,9 +108,9 @@ class Provider(unittest.TestCase):
 
     def test_a_signing_key_that_the_provider_rotated_in_is_accepted(self):
         self.scene.sign_in("before-rotation")
-        for number in range(2):
-            kid = Browser(self.scene.idp_origin).request("POST", "/test/rotate-keys").json()["kid"]
-            self.assertTrue(kid)
-            for node in self.nodes:
-                browser = self.scene.sign_in(f"rotation-{number}-{node.name}", self.scene.browser(node))
-                self.known(browser, f"rotation-{number}-{node.name}")
+        # Once: an unknown key makes a node read the key set again, but not twice within its floor interval.
+        kid = Browser(self.scene.idp_origin).request("POST", "/test/rotate-keys").json()["kid"]
+        self.assertTrue(kid)
+        for node in self.nodes:
+            browser = self.scene.sign_in(f"rotation-{node.name}", self.scene.browser(node))
+            self.known(browser, f"rotation-{node.name}")

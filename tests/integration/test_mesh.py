@@ -80,15 +80,17 @@ class Formation(ProcessTest):
         self.assert_known(person, cluster.b)
 
     def test_several_keys_are_accepted_at_once_so_that_a_key_can_be_changed_node_by_node(self):
+        # Half way: everybody has both, some offer (and sign cookies with) the old one, some the new one.
         old, new = new_psk(), new_psk()
-        rings = {"a": [old, new], "b": [new, old], "c": [new]}
+        rings = {"a": [old, new], "b": [new, old], "c": [new, old]}
 
         def customize(config, node):
             config["clusters"][0]["encryption"]["psk"] = rings[node.name]
         cluster = self.make_cluster(customize=customize).start()
-        person = self.login(cluster, cluster.a)
-        for node in cluster.nodes:
-            self.assert_known(person, node)
+        for entry in cluster.nodes:
+            person = self.login(cluster, entry)
+            for node in cluster.nodes:
+                self.assert_known(person, node)
 
 
 class Strangers(ProcessTest):
@@ -123,7 +125,7 @@ class Strangers(ProcessTest):
             self.assert_unknown(self.person, node)
 
     def test_a_node_with_a_wrong_psk(self):
-        self.assert_never_member(self.stranger(lambda _: None, {"mesh-psk": new_psk()}), "psk")
+        self.assert_never_member(self.stranger(lambda _: None, {"mesh-psk": new_psk()}), "pre-shared key")
 
     def test_a_node_of_another_cluster_with_the_same_psk(self):
         def customize(config):

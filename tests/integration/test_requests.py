@@ -128,22 +128,6 @@ class Passing(SharedClusterTest):
                 self.assertEqual(talk.receive(), text)
             talk.close()
 
-    def test_an_open_web_socket_is_cut_when_its_session_is_logged_out_on_another_node(self):
-        person = self.login(self.cluster, self.cluster.a)
-        talk = websocket.Client(self.cluster.b.address, "localhost:8080", "/ws",
-                                person.cookies.header("localhost", "/ws"))
-        self.assertEqual(talk.status, 101)
-        talk.send("hello")
-        self.assertEqual(talk.receive(), "hello")
-        person.route(self.cluster.c.address)
-        page = person.open("/logout")
-        if "<form" in page.text:
-            person.submit(page)
-        talk.socket.settimeout(10)
-        with self.assertRaises((ConnectionError, ConnectionResetError)):
-            while True:
-                talk.receive()
-
     def test_ambiguous_requests_are_refused_and_the_connection_closed(self):
         head = b"POST /public/echo HTTP/1.1\r\nHost: localhost:8080\r\n"
         cases = {
@@ -232,7 +216,7 @@ class OneHop(ProcessTest):
 
     def test_bodies_events_and_web_sockets_pass_through_the_hop(self):
         cluster = self.lagging(delay=0.4)
-        size = 8 << 20
+        size = 4 << 20
         body = os.urandom(size)
         person = self.sign_in(cluster, cluster.a)
         person.route(cluster.b.address)
@@ -258,6 +242,14 @@ class OneHop(ProcessTest):
             self.assertEqual(talk.receive(), text)
         talk.close()
 
+    def test_a_forwarded_request_may_take_longer_than_the_routing_timeout(self):
+        cluster = self.lagging(delay=0.2)
+        person = self.sign_in(cluster, cluster.a)
+        person.route(cluster.b.address)
+        answer = person.request("POST", "/slow?ms=6000", body=b"once")
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(seen_headers(answer).get("x-kith-forwarded-by"), "b")
+
     def test_no_request_is_ever_forwarded_twice_under_load(self):
         cluster = self.lagging(delay=0.15)
         forwarded = []
@@ -281,13 +273,11 @@ class OneHop(ProcessTest):
         self.assertGreater(len(forwarded), 20)
         for by, node in forwarded:
             self.assertNotEqual(by, node)
-        sent = 0
-        for node in cluster.nodes:
-            for line in node.log_lines():
-                if line.get("forwarded_to"):
-                    sent += 1
-                    self.assertFalse(line.get("forwarded_by"), f"forwarded twice: {line}")
-        self.assertGreaterEqual(sent, len(forwarded))
+        def hops():
+            return [line for node in cluster.nodes for line in node.log_lines() if line.get("forwarded_to")]
+        wait_until(lambda: len(hops()) >= len(forwarded), 5, lambda: f"{len(forwarded)} access lines, not {len(hops())}")
+        for line in hops():
+            self.assertFalse(line.get("forwarded_by"), f"forwarded twice: {line}")
 
     def test_when_the_origin_dies_before_anybody_has_its_write_the_person_logs_in_again(self):
         cluster = self.lagging(delay=1.5)
