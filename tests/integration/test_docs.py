@@ -20,6 +20,10 @@ class Documentation(unittest.TestCase):
         for secret in re.findall(r"<([\w.-]+)>", text):
             value = new_psk() if "psk" in secret else password_hash("x") if secret.startswith("demo.") else "secret"
             env["KITH_SECRET_" + re.sub(r"\W", "_", secret).upper()] = value
+        for cert, key in re.findall(r"certFile: ([\w.-]+), keyFile: ([\w.-]+)", text):  # relative to the file
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-subj", "/CN=localhost", "-keyout", path.parent / key, "-out", path.parent / cert],
+                           check=True, capture_output=True)
         done = subprocess.run([program(), "validate", "-c", path], env=env, capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 0, f"{path}\n{done.stdout}{done.stderr}")
 
