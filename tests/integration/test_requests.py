@@ -216,7 +216,7 @@ class OneHop(ProcessTest):
 
     def test_bodies_events_and_web_sockets_pass_through_the_hop(self):
         cluster = self.lagging(delay=0.4)
-        size = 4 << 20
+        size = 2 << 20
         body = os.urandom(size)
         person = self.sign_in(cluster, cluster.a)
         person.route(cluster.b.address)
