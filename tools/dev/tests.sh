@@ -46,7 +46,7 @@ failed_to_build() {
 
 part_unit() {
   export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1
-  export KITH_SIM_SEEDS="${KITH_SIM_SEEDS:-50}" # sanitizers make them slow; ./dev sim runs more
+  export KITH_SIM_SEEDS="${KITH_SIM_SEEDS:-20}" # sanitizers make them slow; ./dev sim runs more
   if bash tools/dev/lint.sh; then echo "1 0"; else echo "0 1"; fi >"$counts/lint.count"
   build_preset debug all || failed_to_build unit || return 1
   run_ctest unit debug
