@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <boost/asio/signal_set.hpp>
 #include <boost/intrusive/list.hpp>
 #include <coroutine>
@@ -65,7 +66,7 @@ struct IoLoop::Impl {
   std::shared_ptr<SharedPorts> shared_ports;
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<Executor> work{context.get_executor()};
-  std::thread::id thread;
+  std::atomic<std::thread::id> thread;  // asked for by other threads too
   DeadlineWheel wheel;
   SteadyTimer ticker{context};
   std::unique_ptr<runtime::Network> network;
