@@ -72,6 +72,13 @@ def load(port, seconds):
     return int(re.search(r"(\d+) requests in", told).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", told).group(1))
 
 
+def answers(port):
+    try:
+        return Browser(f"http://127.0.0.1:{port}").get("/public/page").status == 200
+    except OSError:
+        return False
+
+
 def measure(bench):
     run = bench.run
     origin, nginx, haproxy = run.ports.next(), run.ports.next(), run.ports.next()
@@ -92,7 +99,7 @@ def measure(bench):
                    customize=standalone).start().nodes[0]
     start["kith"] = node.http_port, node.process
     for name, (port, _) in start.items():
-        wait_until(lambda: Browser(f"http://127.0.0.1:{port}").get("/public/page").status == 200, 10, name)
+        wait_until(lambda: answers(port), 10, f"an answer through {name}")
 
     cpu, rate = {name: [] for name in start}, {name: [] for name in start}
     for turn in range(ROUNDS):
