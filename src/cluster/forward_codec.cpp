@@ -3,20 +3,13 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "http/chars.h"
 
 namespace kith::cluster {
 namespace {
 
 constexpr size_t kMaxHeaders = 200;
 constexpr size_t kMaxText = 64 << 10;
-
-bool is_token(std::string_view text) {
-  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
 
 bool is_field_value(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -71,7 +64,7 @@ bool get_headers(Reader& in, http::Headers& headers) {
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
     std::string name = in.string(kMaxText);
     std::string value = in.string(kMaxText);
-    if (!is_token(name) || !is_field_value(value)) return false;
+    if (!http::chars::is_token(name) || !is_field_value(value)) return false;
     headers.add(std::move(name), std::move(value));
   }
   return in.ok();
@@ -111,7 +104,7 @@ Result<ForwardedRequest> decode_request(ByteView payload) {
   out.head.expects_continue = in.u8() != 0;
   if (!get_framing(in, out.head.chunked, out.head.content_length)) return malformed("bad framing");
   if (!get_headers(in, out.head.headers) || !in.done()) return malformed("bad headers");
-  if (!is_token(out.head.method) || out.head.minor_version > 1 || !is_field_value(out.head.host) ||
+  if (!http::chars::is_token(out.head.method) || out.head.minor_version > 1 || !is_field_value(out.head.host) ||
       !is_field_value(out.head.upgrade) || !is_field_value(out.origin.tls_subject))
     return malformed("bad request line");
   KITH_TRY(out.head.target, http::parse_target(target));
