@@ -4,6 +4,7 @@
 
 #include "base/codec.h"
 #include "cluster/forwarded_exchange.h"
+#include "http/relay.h"
 
 namespace kith::cluster {
 namespace {
@@ -35,39 +36,15 @@ runtime::Task<void> pump_request_body(http::Exchange& exchange, std::shared_ptr<
   pipe->end();
 }
 
-runtime::Task<void> copy_stream(runtime::Stream& from, runtime::Stream& to) {
-  Bytes buffer(kRelayBuffer);
-  for (;;) {
-    auto n = co_await from.read(buffer, kNever);
-    if (!n) {
-      to.close();
-      co_return;
-    }
-    if (*n == 0) break;
-    auto sent = co_await to.write_all(ByteView(buffer).first(*n), kNever);
-    if (!sent) {
-      from.close();
-      co_return;
-    }
-  }
-  (void)co_await to.shutdown();
-}
-
-runtime::Task<void> relay_both_ways(runtime::Stream& a, runtime::Stream& b) {
-  runtime::Scope scope;
-  scope.spawn(copy_stream(a, b));
-  co_await copy_stream(b, a);
-  co_await scope.close();
-}
-
-runtime::Task<Result<void>> relay_response(http::Exchange& exchange, std::shared_ptr<Pipe> pipe,
-                                           http::ResponseHead head) {
+runtime::Task<Result<void>> relay_response(runtime::Loop& loop, http::Exchange& exchange,
+                                           std::shared_ptr<Pipe> pipe, http::ResponseHead head) {
   if (head.status == 101) {
     http::Origin origin = exchange.origin();
     auto client = co_await exchange.upgrade(std::move(head));
     if (!client) co_return client.error();
     PipeStream peer(pipe, origin);
-    co_await relay_both_ways(**client, peer);
+    // No idle limit here: the node that holds the upstream has the application's.
+    co_await http::relay_duplex(loop, **client, peer, Duration::zero());
     co_return Result<void>();
   }
   KITH_CO_TRY_VOID(co_await exchange.start(std::move(head)));
@@ -112,7 +89,8 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
   auto pipe = std::make_shared<Pipe>(here, sender(key), 0);
   Bytes opening;
   encode_request(opening, exchange.origin(), exchange.request());
-  if (opening.size() > kMaxForwardHead) co_return Error(Code::limit, "the request head is too large to forward");
+  if (opening.size() > kMaxForwardHead)
+    co_return Error(Code::limit, "the request head is too large to forward");
 
   runtime::Loop* worker = &here;
   control_.post([this, key, pipe, worker, opening] {
@@ -158,7 +136,7 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
   auto head = co_await pipe->head();
   Result<void> outcome;
   if (head) {
-    outcome = co_await relay_response(exchange, pipe, std::move(*head));
+    outcome = co_await relay_response(here, exchange, pipe, std::move(*head));
     if (!outcome) exchange.abort();
     outcome = Result<void>();
   } else {
@@ -260,8 +238,8 @@ void ForwardHub::open_from_peer(const Key& key, ByteView payload) {
       return;
     }
     struct Body {
-      static runtime::Task<void> run(std::shared_ptr<Pipe> p, std::shared_ptr<ForwardedRequest> r, runtime::Loop* l,
-                                     http::Handler* h, std::function<void()> done) {
+      static runtime::Task<void> run(std::shared_ptr<Pipe> p, std::shared_ptr<ForwardedRequest> r,
+                                     runtime::Loop* l, http::Handler* h, std::function<void()> done) {
         co_await serve(p, std::move(*r), *l, *h);
         done();
       }
@@ -270,8 +248,8 @@ void ForwardHub::open_from_peer(const Key& key, ByteView payload) {
   });
 }
 
-runtime::Task<void> ForwardHub::serve(std::shared_ptr<Pipe> pipe, ForwardedRequest request, runtime::Loop& loop,
-                                      http::Handler& handler) {
+runtime::Task<void> ForwardHub::serve(std::shared_ptr<Pipe> pipe, ForwardedRequest request,
+                                      runtime::Loop& loop, http::Handler& handler) {
   pipe->grant(kPipeWindow);  // the other side takes this as: accepted
   ForwardedExchange exchange(loop, pipe, std::move(request));
   co_await handler.handle(exchange);
@@ -281,7 +259,8 @@ runtime::Task<void> ForwardHub::serve(std::shared_ptr<Pipe> pipe, ForwardedReque
 void ForwardHub::peer_lost(NodeId peer) {
   for (auto it = pipes_.lower_bound(Key{peer, 0}); it != pipes_.end() && it->first.peer == peer;) {
     std::shared_ptr<Pipe> pipe = it->second.pipe;
-    it->second.worker->post([pipe] { pipe->on_reset(Error(Code::unreachable, "the other node was lost", Side::peer)); });
+    it->second.worker->post(
+        [pipe] { pipe->on_reset(Error(Code::unreachable, "the other node was lost", Side::peer)); });
     it = pipes_.erase(it);
   }
 }
