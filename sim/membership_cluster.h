@@ -51,7 +51,7 @@ class MembershipCluster {
     uint64_t incarnation = 0;
     MonoTime well_since;  // running, and not disturbed since
     std::unique_ptr<Life> life;
-    NodeId id() const { return membership::node_id(key.public_key()); }
+    NodeId id() const { return crypto::node_id(key.public_key()); }
     bool running() const { return life && life->process.state() == Process::State::running; }
   };
 

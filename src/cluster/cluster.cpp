@@ -81,7 +81,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
 
   membership::NodeRecord record;
   record.key = key->public_key();
-  record.id = membership::node_id(record.key);
+  record.id = crypto::node_id(record.key);
   record.incarnation = static_cast<uint64_t>(unix_ms(ports.loop.wall_now()));
   record.name = options.node_name;
   record.software = options.software;

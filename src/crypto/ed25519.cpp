@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include "crypto/hash.h"
 #include "crypto/openssl.h"
 
 namespace kith::crypto {
@@ -80,6 +81,11 @@ bool verify(const PublicKey& key, ByteView message, const Signature& signature) 
           1;
   ERR_clear_error();
   return good;
+}
+
+NodeId node_id(const PublicKey& key) {
+  const Digest digest = sha256(ByteView(key));
+  return *NodeId::from(ByteView(digest).first(NodeId::kSize));
 }
 
 }  // namespace kith::crypto

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "base/node.h"
 #include "base/result.h"
 #include "crypto/secret.h"
 
@@ -31,5 +32,8 @@ class SigningKey {
 };
 
 bool verify(const PublicKey& key, ByteView message, const Signature& signature);
+
+// The name of the node that holds the key: the first 16 bytes of SHA-256 of the public key.
+NodeId node_id(const PublicKey& key);
 
 }  // namespace kith::crypto

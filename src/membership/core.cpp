@@ -30,7 +30,7 @@ std::string_view to_string(DownReason reason) {
 Core::Core(Config config, crypto::SigningKey key, NodeRecord self, uint64_t seed, MonoTime now)
     : config_(config), key_(std::move(key)), self_(std::move(self)), random_(seed), now_(now) {
   KITH_CHECK(self_.key == key_.public_key());
-  self_.id = node_id(self_.key);
+  self_.id = crypto::node_id(self_.key);
   self_.sequence = 1;
   self_.state = State::joining;
   self_bytes_ = self_.encode(key_);

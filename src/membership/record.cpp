@@ -58,11 +58,6 @@ std::string_view to_string(State state) {
   return "unknown";
 }
 
-NodeId node_id(const crypto::PublicKey& key) {
-  crypto::Digest digest = crypto::sha256(ByteView(key));
-  return *NodeId::from(ByteView(digest).first(NodeId::kSize));
-}
-
 Bytes NodeRecord::encode(const crypto::SigningKey& signer) const {
   KITH_CHECK(signer.public_key() == key);
   Bytes out;
@@ -116,7 +111,7 @@ Result<NodeRecord> NodeRecord::decode(ByteView bytes) {
   crypto::Signature signature;
   std::copy(bytes.end() - kSignatureBytes, bytes.end(), signature.begin());
   if (!crypto::verify(record.key, signed_part(body), signature)) return bad("the signature is wrong");
-  record.id = node_id(record.key);
+  record.id = crypto::node_id(record.key);
   return record;
 }
 
@@ -124,7 +119,7 @@ Result<RecordHead> peek_record(ByteView bytes) {
   if (bytes.size() > kMaxRecordBytes) return bad("larger than " + std::to_string(kMaxRecordBytes) + " bytes");
   Reader in(bytes);
   KITH_TRY(Head head, read_head(in));
-  return RecordHead{node_id(head.key), head.version};
+  return RecordHead{crypto::node_id(head.key), head.version};
 }
 
 }  // namespace kith::membership

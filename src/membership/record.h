@@ -27,9 +27,6 @@ inline constexpr size_t kMaxLabelBytes = 64;     // name, software, region, zone
 enum class State : uint8_t { joining = 0, ready = 1, draining = 2, left = 3 };
 std::string_view to_string(State state);
 
-// First 16 bytes of SHA-256 of the public key.
-NodeId node_id(const crypto::PublicKey& key);
-
 // The order of two records of one node: a later life wins, then a later word of the same life.
 struct RecordVersion {
   uint64_t incarnation = 0;
@@ -39,7 +36,7 @@ struct RecordVersion {
 
 struct NodeRecord {
   crypto::PublicKey key{};
-  NodeId id;                 // always node_id(key); not on the wire
+  NodeId id;                 // always crypto::node_id(key); not on the wire
   uint64_t incarnation = 0;  // greater with each boot
   uint64_t sequence = 0;     // greater with each word of one life
   std::string name;          // metadata, never identity; at most kMaxLabelBytes, no control characters

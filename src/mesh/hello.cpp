@@ -22,11 +22,6 @@ Bytes signed_bytes(Role role, const Transcript& transcript, ByteView body) {
 
 }  // namespace
 
-NodeId node_id(const crypto::PublicKey& key) {
-  crypto::Digest digest = crypto::sha256(ByteView(key));
-  return *NodeId::from(ByteView(digest).first(NodeId::kSize));
-}
-
 Bytes Hello::encode(const crypto::SigningKey& signer, Role role, const Transcript& transcript) const {
   KITH_CHECK(cluster.size() <= kMaxClusterName && record.size() <= kMaxRecord);
   Bytes body;

@@ -21,8 +21,6 @@ struct Transcript {
 };
 enum class Role : uint8_t { dialler = 1, acceptor = 2 };
 
-NodeId node_id(const crypto::PublicKey& key);
-
 struct Hello {
   std::string cluster;
   crypto::PublicKey key{};

@@ -268,7 +268,7 @@ void Link::take_hello(ByteView payload) {
   judge_hello(*received);
   if (closed()) return;
   const Hello& hello = received->hello();
-  peer_ = Established{.peer = node_id(hello.key),
+  peer_ = Established{.peer = crypto::node_id(hello.key),
                       .key = hello.key,
                       .incarnation = hello.incarnation,
                       .boot_nonce = hello.boot_nonce,
@@ -292,9 +292,9 @@ void Link::judge_hello(const ReceivedHello& received) {
     return fail(Refusal::unexpected_peer,
                 "node " + hello.expected.hex() + " was sought, this is " + own_id().hex());
   }
-  if (!expected_.is_zero() && node_id(hello.key) != expected_) {
+  if (!expected_.is_zero() && crypto::node_id(hello.key) != expected_) {
     return fail(Refusal::unexpected_peer,
-                "node " + expected_.hex() + " was sought, this is " + node_id(hello.key).hex());
+                "node " + expected_.hex() + " was sought, this is " + crypto::node_id(hello.key).hex());
   }
 }
 
@@ -314,7 +314,7 @@ void Link::take_refusal(ByteView payload) {
   close(reason, true, std::move(text));
 }
 
-NodeId Link::own_id() const { return node_id(config_.key.public_key()); }
+NodeId Link::own_id() const { return crypto::node_id(config_.key.public_key()); }
 
 // ---------------------------------------------------------------- messages
 

@@ -19,7 +19,7 @@ struct Script {
 Script script(uint8_t number, uint64_t incarnation = 1) {
   Script out{crypto::SigningKey::from_seed(Bytes(32, number)), {}, {}};
   out.record.key = out.key.public_key();
-  out.record.id = out.id = node_id(out.record.key);
+  out.record.id = out.id = crypto::node_id(out.record.key);
   out.record.incarnation = incarnation;
   out.record.sequence = 1;
   out.record.name = "n" + std::to_string(number);

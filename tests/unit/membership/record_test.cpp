@@ -10,7 +10,7 @@ crypto::SigningKey key_of(uint8_t seed) { return crypto::SigningKey::from_seed(B
 NodeRecord record_of(const crypto::SigningKey& key) {
   NodeRecord record;
   record.key = key.public_key();
-  record.id = node_id(record.key);
+  record.id = crypto::node_id(record.key);
   record.incarnation = 17;
   record.sequence = 4;
   record.name = "n1";
@@ -109,7 +109,7 @@ TEST(NodeRecord, ShowsItsHeadWithoutACheckOfTheSignature) {
   auto key = key_of(3);
   auto head = peek_record(record_of(key).encode(key));
   ASSERT_TRUE(head);
-  EXPECT_EQ(head->id, node_id(key.public_key()));
+  EXPECT_EQ(head->id, crypto::node_id(key.public_key()));
   EXPECT_EQ(head->version, (RecordVersion{17, 4}));
 }
 

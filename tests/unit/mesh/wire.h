@@ -41,7 +41,7 @@ struct TestNode {
             .tls = tls,
             .records_per_key = records_per_key};
   }
-  NodeId id() const { return node_id(config().key.public_key()); }
+  NodeId id() const { return crypto::node_id(config().key.public_key()); }
 };
 
 // Everything a link said.
