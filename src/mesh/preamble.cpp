@@ -20,7 +20,7 @@ PreambleBytes Preamble::encode() const {
   writer.u16(min_version);
   writer.u16(max_version);
   writer.u16(flags_or_reason);
-  PreambleBytes bytes;
+  PreambleBytes bytes{};
   std::copy(out.begin(), out.end(), bytes.begin());
   return bytes;
 }
