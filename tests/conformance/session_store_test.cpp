@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "../scenario/cluster_node.h"
 #include "crypto/hash.h"
 #include "runtime/scope.h"
 #include "sim/ports.h"
@@ -222,8 +223,32 @@ class LocalStage final : public Stage {
   std::unique_ptr<SessionStore> store_;
 };
 
+// The store of a node of two, so that `one` has somebody to ask.
+class ClusterStage final : public Stage {
+ public:
+  ClusterStage() {
+    for (ClusterNode* node : {&here_, &there_}) {
+      node->idle_timeout = kIdle;
+      node->start({Multiaddr::from({here_.host.address, 9450}), Multiaddr::from({there_.host.address, 9450})});
+    }
+    const auto joined = [](const ClusterNode& node) {
+      return node.ready() && node.cluster->replication().peers() == 1;
+    };
+    EXPECT_TRUE(world_.run_while_not([&] { return joined(here_) && joined(there_); }, 30s));
+  }
+  SessionStore& store() override { return here_.cluster->sessions(); }
+  runtime::Loop& loop() override { return here_.ports->loop; }
+  sim::World& world() override { return world_; }
+
+ private:
+  sim::World world_{1};
+  ClusterNode here_{world_, "here"};
+  ClusterNode there_{world_, "there"};
+};
+
 const StoreKind kStores[] = {
     {"local", [] { return std::make_unique<LocalStage>(); }},
+    {"cluster", [] { return std::make_unique<ClusterStage>(); }},
 };
 
 INSTANTIATE_TEST_SUITE_P(Stores, SessionStoreTest, ::testing::ValuesIn(kStores),

@@ -1,12 +1,9 @@
 // The whole cluster driver (links with TLS, membership, replication, sessions, forwarding) on simulated
 // hosts: the same code that runs on sockets, on virtual time.
-#include "cluster/cluster.h"
-
 #include <gtest/gtest.h>
 
+#include "cluster_node.h"
 #include "crypto/hash.h"
-#include "sim/ports.h"
-#include "sim/world.h"
 
 namespace kith {
 namespace {
@@ -17,107 +14,7 @@ using cluster::Cluster;
 using cluster::SessionState;
 using runtime::Task;
 
-const crypto::Secret kPsk(Bytes(32, 0x42));
 const crypto::Secret kOtherPsk(Bytes(32, 0x43));
-
-cluster::SessionKey key_of(int number) {
-  return *cluster::SessionKey::from(crypto::sha256(as_bytes("session " + std::to_string(number))));
-}
-
-// Answers "name path body" to whatever is forwarded.
-class Echo final : public http::Handler {
- public:
-  explicit Echo(std::string name) : name_(std::move(name)) {}
-  Task<void> handle(http::Exchange& exchange) override {
-    std::string body;
-    Bytes buffer(1000);
-    for (;;) {
-      auto n = co_await exchange.body().read(buffer);
-      if (!n || *n == 0) break;
-      body += as_text(ByteView(buffer).first(*n));
-    }
-    ++served;
-    http::ResponseHead head;
-    head.headers.add("X-By", exchange.origin().forwarded_by);
-    std::string answer = name_ + " " + exchange.request().target.text() + " " + body;
-    (void)co_await exchange.respond(std::move(head), answer, "text/plain");
-  }
-  int served = 0;
-
- private:
-  std::string name_;
-};
-
-struct Node {
-  Node(sim::World& world, std::string node_name) : name(std::move(node_name)), host(world.add_host(name)), world_(world) {}
-  ~Node() {
-    if (cluster) kill();
-  }
-
-  void start(std::vector<Multiaddr> seeds, std::vector<crypto::Secret> psks = {kPsk}, std::string cluster_name = "main") {
-    process = &world_.start(host);
-    ports_object = std::make_unique<sim::ProcessPorts>(*process);
-    ports = std::make_unique<runtime::Ports>(ports_object->ports());
-    cluster::ClusterConfig config;
-    config.name = std::move(cluster_name);
-    config.membership = Multiaddr::from({host.address, 9450});
-    config.data = Multiaddr::from({host.address, 9451});
-    config.seeds = std::move(seeds);
-    config.psks = std::move(psks);
-    config.node_key_file = "/node.key";
-    cluster::ClusterOptions options;
-    options.node_name = name;
-    options.software = "kith/test";
-    options.limits.idle_timeout = 20min;
-    auto opened = Cluster::open(config, options, *ports, Log());
-    ASSERT_TRUE(opened) << opened.error().message();
-    cluster = std::move(*opened);
-    echo = std::make_unique<Echo>(name);
-    workers = std::make_unique<runtime::Scope>();
-    cluster->hub().set_workers({{&ports->loop, echo.get(), workers.get()}});
-    cluster->start();
-  }
-
-  // kill -9; what is left of it is cleaned up unseen.
-  void kill() {
-    world_.kill(*process);
-    bool done = false;
-    runtime::Scope scope;
-    scope.spawn(clean_up(done));
-    world_.run_while_not([&] { return done; }, 60s);
-    ASSERT_TRUE(done);
-    cluster.reset();
-    ports.reset();
-    ports_object.reset();
-  }
-  Task<void> clean_up(bool& done) {
-    cluster->hub().reset_all();
-    co_await workers->close();
-    co_await cluster->stop();
-    done = true;
-  }
-
-  bool ready() const { return cluster && cluster->phase() == cluster::Phase::ready; }
-  SessionState state_of(int session) {
-    return cluster->sessions().get(key_of(session), world_.wall_now(host)).state;
-  }
-  cluster::SessionRecord record(std::string_view body) {
-    WallTime now = world_.wall_now(host);
-    return {to_bytes(body), now, now + std::chrono::hours(24), now};
-  }
-
-  std::string name;
-  sim::Host& host;
-  sim::Process* process = nullptr;
-  std::unique_ptr<sim::ProcessPorts> ports_object;
-  std::unique_ptr<runtime::Ports> ports;
-  std::unique_ptr<Cluster> cluster;
-  std::unique_ptr<Echo> echo;
-  std::unique_ptr<runtime::Scope> workers;
-
- private:
-  sim::World& world_;
-};
 
 template <class T>
 Task<void> keep(Task<T> task, std::optional<T>& out) {
@@ -126,7 +23,8 @@ Task<void> keep(Task<T> task, std::optional<T>& out) {
 
 struct ClusterScenario : testing::Test {
   explicit ClusterScenario(size_t count = 3) {
-    for (size_t i = 0; i < count; ++i) nodes.push_back(std::make_unique<Node>(world, std::string(1, static_cast<char>('a' + i))));
+    for (size_t i = 0; i < count; ++i)
+      nodes.push_back(std::make_unique<ClusterNode>(world, std::string(1, static_cast<char>('a' + i))));
   }
   std::vector<Multiaddr> seeds() const {
     std::vector<Multiaddr> out;
@@ -154,15 +52,15 @@ struct ClusterScenario : testing::Test {
     EXPECT_TRUE(world.run_while_not([&] { return out.has_value(); }, 60s));
     return std::move(*out);
   }
-  cluster::SessionWrite create(Node& node, int session, AckLevel level = AckLevel::one) {
-    auto write = run(node.cluster->sessions().create(node.ports->loop, key_of(session), node.record("alice"), level,
-                                                     world.now() + 5s));
+  cluster::SessionWrite create(ClusterNode& node, int session, AckLevel level = AckLevel::one) {
+    auto write = run(node.cluster->sessions().create(node.ports->loop, key_of(session), node.record("alice"),
+                                                     level, world.now() + 5s));
     EXPECT_TRUE(write);
     return write ? *write : cluster::SessionWrite{};
   }
 
   sim::World world{7};
-  std::vector<std::unique_ptr<Node>> nodes;
+  std::vector<std::unique_ptr<ClusterNode>> nodes;
 };
 
 TEST_F(ClusterScenario, ThreeNodesFormOneClusterAndASessionMadeOnOneIsOnAll) {
@@ -207,17 +105,17 @@ TEST_F(ClusterScenario, ARevokedSessionIsDeadEverywhere) {
 TEST_F(ClusterScenario, ANodeThatIsBehindPullsFromTheOriginOrNamesIt) {
   start_all();
   // The write has not left the origin when the other node hears of its position.
-  auto write = run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("bob"),
-                                                        AckLevel::local, world.now() + 5s));
+  auto write = run(nodes[0]->cluster->sessions().create(
+      nodes[0]->ports->loop, key_of(1), nodes[0]->record("bob"), AckLevel::local, world.now() + 5s));
   ASSERT_TRUE(write);
   auto& there = *nodes[1];
   EXPECT_FALSE(there.cluster->sessions().covers(write->position));
-  auto named = run(there.cluster->sessions().catch_up(there.ports->loop, key_of(1), write->position, 0s, false,
-                                                      world.now() + 2s));
+  auto named = run(there.cluster->sessions().catch_up(there.ports->loop, key_of(1), write->position, 0s,
+                                                      false, world.now() + 2s));
   EXPECT_EQ(named.kind, CatchUp::Kind::elsewhere);
   EXPECT_EQ(named.node, nodes[0]->cluster->id());
-  auto pulled = run(there.cluster->sessions().catch_up(there.ports->loop, key_of(1), write->position, 0s, true,
-                                                       world.now() + 2s));
+  auto pulled = run(there.cluster->sessions().catch_up(there.ports->loop, key_of(1), write->position, 0s,
+                                                       true, world.now() + 2s));
   EXPECT_EQ(pulled.kind, CatchUp::Kind::here);
   EXPECT_EQ(there.state_of(1), SessionState::live);
 }
@@ -228,7 +126,9 @@ TEST_F(ClusterScenario, AWrongKeyOrClusterNameNeverBecomesAMember) {
   nodes[2]->start(seeds(), {kPsk}, "other");
   world.run_for(30s);
   for (auto& node : nodes) EXPECT_EQ(node->cluster->membership().live_members(), 1u);
-  EXPECT_GT(nodes[0]->cluster->link_counters().refused_by_us.size() + nodes[0]->cluster->link_counters().refused_by_peer.size(), 0u);
+  EXPECT_GT(nodes[0]->cluster->link_counters().refused_by_us.size() +
+                nodes[0]->cluster->link_counters().refused_by_peer.size(),
+            0u);
 }
 
 TEST_F(ClusterScenario, SeveralKeysAreAcceptedAtOnce) {
@@ -242,8 +142,8 @@ TEST_F(ClusterScenario, ASplitHealsAndBothSidesHaveEverything) {
   start_all();
   world.split({&nodes[0]->host}, {&nodes[1]->host, &nodes[2]->host});
   world.run_for(10s);
-  (void)run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("left"), AckLevel::one,
-                                           world.now() + 1s));
+  (void)run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("left"),
+                                                 AckLevel::one, world.now() + 1s));
   create(*nodes[1], 2);
   world.heal();
   ASSERT_TRUE(world.run_while_not([&] { return all_joined(3); }, 90s));
@@ -256,8 +156,8 @@ TEST_F(ClusterScenario, ASplitHealsAndBothSidesHaveEverything) {
 
 TEST_F(ClusterScenario, AGracefulLeaveHandsOverTheLastWriteAndIsNoCrash) {
   start_all();
-  (void)run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("last"), AckLevel::local,
-                                           world.now() + 1s));
+  (void)run(nodes[0]->cluster->sessions().create(nodes[0]->ports->loop, key_of(1), nodes[0]->record("last"),
+                                                 AckLevel::local, world.now() + 1s));
   struct Leave {
     static Task<bool> run(Cluster& cluster, MonoTime deadline) {
       co_await cluster.leave(deadline);
@@ -295,7 +195,9 @@ class Client final : public http::Exchange, private http::BodyReader {
     finished = true;
     co_return Result<void>();
   }
-  Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead) override { co_return Error(Code::internal, ""); }
+  Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead) override {
+    co_return Error(Code::internal, "");
+  }
   bool started() const override { return started_; }
   uint64_t bytes_in() const override { return 0; }
   uint64_t bytes_out() const override { return 0; }
@@ -325,8 +227,8 @@ TEST_F(ClusterScenario, ARequestIsForwardedOneHopWithItsBodyAndAnswer) {
   std::string body(700'000, 'x');
   body += "end";
   Client client(body);
-  auto outcome = run(nodes[1]->cluster->forwarder().forward(nodes[1]->ports->loop, client, nodes[0]->cluster->id(),
-                                                            world.now() + 5s));
+  auto outcome = run(nodes[1]->cluster->forwarder().forward(nodes[1]->ports->loop, client,
+                                                            nodes[0]->cluster->id(), world.now() + 5s));
   EXPECT_TRUE(outcome);
   EXPECT_EQ(client.answer.status, 200);
   EXPECT_EQ(client.answer.headers.get("X-By"), "b");
