@@ -33,6 +33,11 @@ class IoLoop final : public runtime::Loop {
 
   runtime::Network& network();
   runtime::Resolver& resolver();
+  // A network of one place: whatever address is asked for, it is the Unix socket at this path, which only
+  // the user of this process may open (mode 0600). listen() replaces a socket that nobody serves any more,
+  // fails with conflict when somebody does, and takes the socket away when the listener is closed;
+  // connect() fails with not_found or refused when nobody serves. Outlived by the loop.
+  std::unique_ptr<runtime::Network> local_network(std::string path);
 
   // Calls fn(signal number) on this loop for each of the signals, until the loop goes.
   void on_signal(std::initializer_list<int> signals, std::function<void(int)> fn);
