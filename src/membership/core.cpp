@@ -38,16 +38,6 @@ Core::Core(Config config, crypto::SigningKey key, NodeRecord self, uint64_t seed
   hash_view();
 }
 
-void Core::add_seed(Multiaddr address) {
-  if (address == self_.membership || seeds_.size() >= config_.max_seeds) return;
-  if (std::any_of(seeds_.begin(), seeds_.end(), [&](const Seed& seed) { return seed.address == address; }))
-    return;
-  Seed& seed = seeds_.emplace_back();
-  seed.address = std::move(address);
-  seed.dial.reset(now_);
-  start_due_dials();
-}
-
 // Every call begins here. Time that passed unserved is time in which we did not listen: what looks like
 // the silence of others may be our own.
 void Core::begin(MonoTime now) {

@@ -51,6 +51,8 @@ struct Config {
   Duration dial_timeout = 1s;
   Duration redial_min = 100ms;    // backoff of dials: see Backoff in peer.h
   Duration seed_redial_max = 5s;  // seeds are dialled for ever
+  Duration self_redial = 60s;     // a seed where we met ourselves: the name may lead elsewhere tomorrow
+  Duration stale_seed = 10min;    // a found seed not named for this long is dialled like a departed node
   Duration departed_redial_max = 60s;
   Duration departed_memory = std::chrono::hours(72);  // how long a node that is down is redialled
   size_t max_members = 32;                            // with ourselves; more are turned away
@@ -149,8 +151,11 @@ class Core {
   // jitter only.
   Core(Config config, crypto::SigningKey key, NodeRecord self, uint64_t seed, MonoTime now);
 
-  // Static seeds and discovery: addresses to dial for ever. Our own address is left out.
-  void add_seed(Multiaddr address);
+  // An address to dial for ever: one of the configuration, or (found) one that discovery names, which says
+  // it again with each answer. False when it is not dialled: it is our own, or max_seeds are there. Found
+  // seeds where nobody is known give way to new ones then, the one not named for longest first.
+  enum class SeedKind : uint8_t { fixed, found };
+  bool add_seed(Multiaddr address, SeedKind kind = SeedKind::fixed);
 
   // record: the peer's signed record from the handshake, whose key the handshake has proven.
   void link_up(NodeId peer, ByteView record, MonoTime now);
@@ -187,6 +192,8 @@ class Core {
  private:
   struct Seed {
     Multiaddr address;
+    SeedKind kind = SeedKind::fixed;
+    MonoTime named;  // when discovery last said it
     Backoff dial;
     std::optional<NodeId> occupant;  // who answered there last
   };
@@ -232,6 +239,7 @@ class Core {
   bool wants_dial(const Seed& seed) const;
   bool is_taken(const Multiaddr& address) const;
   bool may_dial(const Multiaddr& address) const;
+  Seed* make_room_for_seed();
   void start_due_dials();
   void start_dial(Backoff& dial, const Multiaddr& address, std::optional<NodeId> expected);
   void dial_ended(Peer& peer, DialOutcome outcome, const std::optional<NodeId>& who);

@@ -1,5 +1,6 @@
-// When to dial whom. Discovery only adds: a seed is dialled for ever unless it is ourselves, a node that
-// is down for as long as it is remembered, so that islands merge whichever side finds the other.
+// When to dial whom. Discovery only adds: a seed is dialled for ever, a node that is down for as long as it
+// is remembered, so that islands merge whichever side finds the other. What has waited longest goes first,
+// so that many dead addresses do not keep us from a live one.
 #include <algorithm>
 
 #include "membership/core.h"
@@ -24,6 +25,36 @@ void RoundTrip::add(Duration sample) {
   Duration error = smoothed > sample ? smoothed - sample : sample - smoothed;
   variance = (3 * variance + error) / 4;
   smoothed = (7 * smoothed + sample) / 8;
+}
+
+bool Core::add_seed(Multiaddr address, SeedKind kind) {
+  if (address == self_.membership) return false;
+  auto at =
+      std::find_if(seeds_.begin(), seeds_.end(), [&](const Seed& seed) { return seed.address == address; });
+  if (at != seeds_.end()) {
+    at->named = now_;
+    if (kind == SeedKind::fixed) at->kind = kind;
+    return true;
+  }
+  Seed* place = seeds_.size() < config_.max_seeds ? &seeds_.emplace_back() : make_room_for_seed();
+  if (place == nullptr) return false;
+  *place = Seed{};
+  place->address = std::move(address);
+  place->kind = kind;
+  place->named = now_;
+  place->dial.reset(now_);
+  start_due_dials();
+  return true;
+}
+
+// The found seed that may go first; null when all are needed. One that is named now is as good as a new one.
+Core::Seed* Core::make_room_for_seed() {
+  Seed* oldest = nullptr;
+  for (Seed& seed : seeds_) {
+    bool needed = seed.kind == SeedKind::fixed || seed.dial.in_flight || seed.named == now_ || seed.occupant;
+    if (!needed && (oldest == nullptr || seed.named < oldest->named)) oldest = &seed;
+  }
+  return oldest;
 }
 
 bool Core::wants_dial(const Peer& peer) const {
@@ -61,11 +92,17 @@ void Core::start_due_dials() {
     if (dialling_ >= config_.max_dials) return;
     if (peer.dial.next <= now_ && wants_dial(peer)) start_dial(peer.dial, peer.record.membership, id);
   }
+  std::vector<Seed*> due;
   for (Seed& seed : seeds_) {
+    if (seed.dial.next <= now_) due.push_back(&seed);
+  }
+  std::stable_sort(due.begin(), due.end(),
+                   [](const Seed* a, const Seed* b) { return a->dial.next < b->dial.next; });
+  for (Seed* seed : due) {
     if (dialling_ >= config_.max_dials) return;
-    if (seed.dial.next > now_ || !wants_dial(seed)) continue;
-    if (seed.occupant) seed.dial.trouble_since = now_;  // it was well until now
-    start_dial(seed.dial, seed.address, std::nullopt);
+    if (!wants_dial(*seed)) continue;
+    if (seed->occupant) seed->dial.trouble_since = now_;  // it was well until now
+    start_dial(seed->dial, seed->address, std::nullopt);
   }
 }
 
@@ -103,10 +140,11 @@ void Core::dial_result(const Multiaddr& address, DialOutcome outcome, MonoTime n
     if (outcome == DialOutcome::connected || outcome == DialOutcome::duplicate) {
       seed.occupant = who;
     }
-    seed.dial.failed(now_, config_.redial_min, config_.seed_redial_max, random_);
+    bool stale = seed.kind == SeedKind::found && now_ - seed.named > config_.stale_seed;
+    Duration longest = stale ? config_.departed_redial_max : config_.seed_redial_max;
+    seed.dial.failed(now_, config_.redial_min, longest, random_);
+    if (outcome == DialOutcome::self) seed.dial.next = now_ + config_.self_redial;
   }
-  if (outcome == DialOutcome::self)
-    std::erase_if(seeds_, [&](const Seed& seed) { return seed.address == address; });
   settle();
 }
 

@@ -121,12 +121,63 @@ TEST_F(MembershipCore, DialsSeedsAtOnceAndForEverButNotItself) {
   }
 }
 
-TEST_F(MembershipCore, DropsASeedThatAnswersAsItself) {
+// A name in front of several nodes leads to ourselves today and to another node tomorrow.
+TEST_F(MembershipCore, DialsASeedThatAnswersAsItselfOnceAMinute) {
   core->add_seed(b.record.membership);
   collect();
   core->dial_result(b.record.membership, DialOutcome::self, now);
-  live(10s, {});
+  live(59s, {});
   EXPECT_EQ(dials.size(), 1u);
+  live(2s, {});
+  EXPECT_EQ(dials.size(), 2u);
+}
+
+TEST_F(MembershipCore, ANewFoundSeedReplacesTheOneNotNamedForLongestButNeverAConfiguredOne) {
+  Config config;
+  config.max_seeds = 3;
+  restart(config);
+  Script e = script(5), f = script(6);
+  auto name = [&](const Script& node) {
+    return core->add_seed(node.record.membership, Core::SeedKind::found);
+  };
+  auto refuse_all = [&] {
+    collect();
+    for (const Dial& dial : std::exchange(dials, {}))
+      core->dial_result(dial.address, DialOutcome::refused, now);
+  };
+  EXPECT_TRUE(core->add_seed(b.record.membership));
+  EXPECT_TRUE(name(c));
+  EXPECT_TRUE(name(d));
+  EXPECT_FALSE(name(e));  // the others were named in the same answer
+  refuse_all();
+  live(50ms, {});
+  EXPECT_TRUE(name(d));
+  EXPECT_TRUE(name(e));  // c was not named again
+  EXPECT_FALSE(name(f));
+  dials.clear();
+  for (int i = 0; i < 20; ++i) {
+    live(50ms, {});
+    EXPECT_FALSE(dialled(c));
+    refuse_all();
+  }
+  live(1s, {});
+  EXPECT_TRUE(dialled(b) && dialled(d) && dialled(e));
+}
+
+TEST_F(MembershipCore, ManySeedsThatDoNotAnswerDoNotKeepItFromOneThatDoes) {
+  Config config;
+  config.max_dials = 2;
+  restart(config);
+  for (uint8_t i = 10; i < 20; ++i) core->add_seed(script(i).record.membership);
+  core->add_seed(b.record.membership);
+  for (int i = 0; i < 7 && !dialled(b); ++i) {
+    live(1s, {});
+    size_t last_two = dials.size() - 2;
+    for (size_t at = last_two; at < last_two + 2; ++at)
+      core->dial_result(dials[at].address, DialOutcome::timeout, now);
+    collect();
+  }
+  EXPECT_TRUE(dialled(b));
 }
 
 TEST_F(MembershipCore, DialsANodeThatItHearsOf) {
