@@ -234,7 +234,7 @@ uint64_t MembershipCluster::adopt(Node& node, std::unique_ptr<Wire> wire, bool d
   connection.address = std::move(address);
   connection.wire->send(segment_of(kHello, life->core.self_record()));
   Wire::Handlers handlers;
-  handlers.on_data = [this, self, life, number](const Bytes& segment) {
+  handlers.on_data = [this, self, life, number](ByteView segment) {
     if (self->life.get() == life) take(*self, number, segment);
   };
   handlers.on_end = [this, self, life, number](WireEnd) {
@@ -244,12 +244,12 @@ uint64_t MembershipCluster::adopt(Node& node, std::unique_ptr<Wire> wire, bool d
   return number;
 }
 
-void MembershipCluster::take(Node& node, uint64_t number, const Bytes& segment) {
+void MembershipCluster::take(Node& node, uint64_t number, ByteView segment) {
   Life& life = *node.life;
   auto at = life.connections.find(number);
   if (at == life.connections.end()) return;
   at->second.wire->consumed(segment.size());
-  ByteView payload = ByteView(segment).subspan(1);
+  ByteView payload = segment.subspan(1);
   if (segment[0] == kHello) return take_hello(node, number, payload);
   if (segment[0] == kGoodbye) return ended(node, number, LinkEnd::goodbye);
   if (!at->second.peer) return;

@@ -87,7 +87,7 @@ class MembershipCluster {
   void pump(Node& node);
   void dial(Node& node, const membership::Dial& dial);
   uint64_t adopt(Node& node, std::unique_ptr<Wire> wire, bool dialled, std::optional<Multiaddr> address);
-  void take(Node& node, uint64_t number, const Bytes& segment);
+  void take(Node& node, uint64_t number, ByteView segment);
   void take_hello(Node& node, uint64_t number, ByteView record);
   void ended(Node& node, uint64_t number, membership::LinkEnd how);
   void dial_failed(Node& node, uint64_t number, membership::DialOutcome outcome);

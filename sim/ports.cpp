@@ -66,7 +66,7 @@ class SimStream final : public runtime::Stream {
   SimStream(Loop& loop, Random& random, std::unique_ptr<Wire> wire)
       : loop_(loop), random_(random), wire_(std::move(wire)), state_(std::make_shared<StreamState>()) {
     Wire::Handlers handlers;
-    handlers.on_data = [s = state_](Bytes data) {
+    handlers.on_data = [s = state_](ByteView data) {
       append(s->received, data);
       s->reader.wake();
     };

@@ -2,7 +2,8 @@
 //
 // What is modelled: three-way handshake with SYN retransmission (1, 3, 7 s), refusal when nobody listens,
 // order, latency, loss as delay, windows, FIN and RST, silence across a partition with retransmission when
-// it heals, and the kernel's part for a paused or killed process. What is not: packets, congestion.
+// it heals, and the kernel's part for a paused or killed process. A stream needs both directions, for its
+// acknowledgements: what is lost one way stalls both. What is not modelled: packets, congestion.
 //
 // All callbacks run on the process that the side belongs to, so they wait while it is paused, and end
 // when it dies or closes.
@@ -28,20 +29,21 @@ class Wires;
 class Wire {
  public:
   struct Handlers {
-    std::function<void(Bytes)> on_data;
+    std::function<void(ByteView)> on_data;
     std::function<void(WireEnd)> on_end;  // fin: no more data comes; reset: nothing works any more
-    std::function<void()> on_room;        // there is room to send again
+    std::function<void()> on_room;        // there is room to send again, when there was none
   };
   ~Wire();  // closes
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
 
-  void handle(Handlers handlers);  // what arrived before is delivered now
-  bool send(Bytes data);           // false after the end; keeps to room() if the caller does
-  size_t room() const;             // bytes the window has left
-  void consumed(size_t bytes);     // what the application has read, which opens the window again
-  void shutdown();                 // FIN
-  void close();  // FIN, or RST when data was left unread or is on its way; no callback after
+  void handle(Handlers handlers);                // what arrived before is delivered now
+  bool send(Bytes data);                         // false after the end; keeps to room() if the caller does
+  bool send(std::shared_ptr<const Bytes> data);  // the same bytes to many: they are kept once
+  size_t room() const;                           // bytes the window has left
+  void consumed(size_t bytes);  // what the application has read, which opens the window again
+  void shutdown();              // FIN
+  void close();                 // FIN, or RST when data was left unread or is on its way; no callback after
   Endpoint local() const;
   Endpoint remote() const;
 
@@ -70,6 +72,10 @@ class Wires {
 
   void kill(Process& process, bool tell_peers);
   void path_opened();
+  // Faults of what lies between: a connection of this host, chosen at random, is reset at both ends, or
+  // forgotten, so that neither end hears anything of the other any more. False when it has none.
+  bool reset_one(const Host& host);
+  bool forget_one(const Host& host);
 
  private:
   friend class Wire;
@@ -82,6 +88,7 @@ class Wires {
   };
   struct Attempt;
 
+  std::shared_ptr<Connection> pick(const Host& host);
   Listener* find_listener(const Host& host, const Endpoint& to);
   void send_syn(std::shared_ptr<Attempt> attempt, Duration retry);
   void take_syn(const std::shared_ptr<Attempt>& attempt);
@@ -91,12 +98,15 @@ class Wires {
   void send(const std::shared_ptr<Connection>& connection, int from, Segment segment);
   void schedule_arrival(const std::shared_ptr<Connection>& connection, int to, MonoTime when);
   void arrive(const std::shared_ptr<Connection>& connection, int to);
+  void wake(const std::shared_ptr<Connection>& connection, int to, MonoTime when);
   void deliver(const std::shared_ptr<Connection>& connection, int to);
   void end_side(const std::shared_ptr<Connection>& connection, int side);
 
   World& world_;
-  std::vector<Listener> listeners_;
-  std::vector<std::weak_ptr<Connection>> connections_;
+  std::map<size_t, std::vector<Listener>> listeners_;   // by host
+  std::vector<std::weak_ptr<Connection>> connections_;  // with dead ones among them
+  size_t sweep_at_ = 64;                                // how many make it worth to look for those
+  std::vector<std::pair<std::weak_ptr<Connection>, int>> stalled_;
   uint16_t next_port_ = 32768;
 };
 

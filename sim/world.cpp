@@ -1,5 +1,8 @@
 #include "sim/world.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "base/check.h"
 #include "sim/wire.h"
 
@@ -18,10 +21,24 @@ World::~World() {
   ended_ = true;
   for (auto& process : processes_) process->deferred_.clear();
   queue_.clear();
+  events_.clear();
+}
+
+MonoTime World::now(const Host& host) const {
+  if (host.drift_ppm == 0) return now_;
+  return now_ + now_.time_since_epoch() / 1'000'000 * host.drift_ppm;
+}
+
+MonoTime World::when_it_is(MonoTime local, const Host& host) const {
+  if (host.drift_ppm == 0 || local == kNever) return local;
+  auto wanted = static_cast<__int128>(local.time_since_epoch().count());
+  MonoTime out(Duration(static_cast<int64_t>(wanted * 1'000'000 / (1'000'000 + host.drift_ppm))));
+  // Rounding must not fire a timer before its time.
+  return out + 2us;
 }
 
 WallTime World::wall_now(const Host& host) const {
-  auto since_start = now_.time_since_epoch() + host.wall_offset;
+  auto since_start = now(host).time_since_epoch() + host.wall_offset;
   return from_unix_ms(kEpochMs + std::chrono::duration_cast<std::chrono::milliseconds>(since_start).count());
 }
 
@@ -30,26 +47,35 @@ void World::note(uint64_t value) {
   hash_ ^= hash_ >> 29;
 }
 
-void World::at(MonoTime when, std::function<void()> fn, Process* process, Cancel cancel) {
+void World::at(MonoTime when, Callback fn, Process* process, Cancel cancel) {
   if (ended_) return;
-  queue_.emplace(std::pair(std::max(when, now_), sequence_++),
-                 Event{std::move(fn), process, std::move(cancel)});
+  uint32_t slot;
+  if (free_.empty()) {
+    slot = static_cast<uint32_t>(events_.size());
+    events_.emplace_back();
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  events_[slot] = Event{std::move(fn), process, std::move(cancel)};
+  queue_.push_back({std::max(when, now_), sequence_++, slot});
+  std::push_heap(queue_.begin(), queue_.end(), std::greater<>());
 }
 
 bool World::step() {
   if (queue_.empty()) return false;
-  auto node = queue_.extract(queue_.begin());
-  auto [when, sequence] = node.key();
-  Event& event = node.mapped();
-  now_ = when;
+  std::pop_heap(queue_.begin(), queue_.end(), std::greater<>());
+  Due due = queue_.back();
+  queue_.pop_back();
+  Event event = std::move(events_[due.slot]);
+  free_.push_back(due.slot);
+  now_ = due.when;
   if (event.cancel && *event.cancel) return true;
   ++events_run_;
-  note(static_cast<uint64_t>(when.time_since_epoch().count()));
-  note(sequence);
+  note(static_cast<uint64_t>(due.when.time_since_epoch().count()));
+  note(due.sequence);
   if (event.process != nullptr && event.process->state_ == Process::State::paused) {
-    event.process->deferred_.push_back([fn = std::move(event.fn), cancel = std::move(event.cancel)] {
-      if (!cancel || !*cancel) fn();
-    });
+    event.process->deferred_.emplace_back(std::move(event.fn), std::move(event.cancel));
     return true;
   }
   event.fn();
@@ -57,14 +83,14 @@ bool World::step() {
 }
 
 void World::run_until(MonoTime when) {
-  while (!queue_.empty() && queue_.begin()->first.first <= when) step();
+  while (!queue_.empty() && queue_.front().when <= when) step();
   now_ = std::max(now_, when);
 }
 
 bool World::run_while_not(const std::function<bool()>& condition, Duration limit) {
   MonoTime end = now_ + limit;
   while (!condition()) {
-    if (queue_.empty() || queue_.begin()->first.first > end) {
+    if (queue_.empty() || queue_.front().when > end) {
       now_ = std::max(now_, end);
       return condition();
     }
@@ -85,15 +111,15 @@ Host& World::add_host(std::string name, IpAddress address) {
   host.name = std::move(name);
   host.address = address;
   host.index = hosts_.size() - 1;
+  by_address_.emplace(address, &host);
   names_[host.name] = {address};
   return host;
 }
 
 Host* World::find_host(const IpAddress& address, const Host& asking) {
-  for (auto& host : hosts_) {
-    if (address.is_loopback() ? host.get() == &asking : host->address == address) return host.get();
-  }
-  return nullptr;
+  if (address.is_loopback()) return hosts_[asking.index].get();
+  auto at = by_address_.find(address);
+  return at == by_address_.end() ? nullptr : at->second;
 }
 
 Process& World::start(Host& host) {
@@ -116,7 +142,7 @@ void World::pause(Process& process) {
 void World::resume(Process& process) {
   if (process.state_ != Process::State::paused) return;
   process.state_ = Process::State::running;
-  for (auto& fn : process.deferred_) at(now_, std::move(fn), &process);
+  for (auto& [fn, cancel] : process.deferred_) at(now_, std::move(fn), &process, std::move(cancel));
   process.deferred_.clear();
 }
 
@@ -151,13 +177,27 @@ void World::split(const std::vector<Host*>& one, const std::vector<Host*>& other
   }
 }
 
+void World::set_impaired(bool& flag, bool value) {
+  if (flag == value) return;
+  flag = value;
+  value ? ++impaired_ : --impaired_;
+  if (!value) wires_->path_opened();
+}
+
+void World::set_deaf(Host& host, bool deaf) { set_impaired(host.deaf, deaf); }
+void World::set_mute(Host& host, bool mute) { set_impaired(host.mute, mute); }
+
 void World::heal() {
   blocked_.clear();
+  for (auto& host : hosts_) host->deaf = host->mute = false;
+  impaired_ = 0;
   wires_->path_opened();
 }
 
 bool World::reaches(const Host& from, const Host& to) const {
-  return to.up && !blocked_.contains({from.index, to.index});
+  if (!to.up) return false;
+  if (impaired_ > 0 && &from != &to && (from.mute || to.deaf)) return false;
+  return blocked_.empty() || !blocked_.contains({from.index, to.index});
 }
 
 }  // namespace kith::sim

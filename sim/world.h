@@ -22,6 +22,7 @@
 
 #include "base/net.h"
 #include "base/time.h"
+#include "sim/callback.h"
 
 namespace kith::sim {
 
@@ -45,16 +46,23 @@ class Random {
 struct NetworkOptions {
   Duration min_latency = 100us;  // one way, drawn for each segment; streams stay in order
   Duration max_latency = 500us;
-  uint64_t loss_per_mille = 0;    // segments that need a retransmission (200 ms, doubling)
-  uint64_t bytes_per_second = 0;  // of each direction of a stream; 0: no limit
-  size_t window = 256 << 10;      // bytes in flight and unread of one direction
+  uint64_t loss_per_mille = 0;     // segments that need a retransmission (200 ms, doubling)
+  uint64_t bytes_per_second = 0;   // of each direction of a stream; 0: no limit
+  uint64_t partial_per_mille = 0;  // segments that are read in more than one piece
+  size_t window = 256 << 10;       // bytes in flight and unread of one direction
 };
 
 struct Host {
   std::string name;
   IpAddress address;
   Duration wall_offset{0};  // how far its wall clock is off
+  int64_t drift_ppm = 0;    // how much faster both of its clocks run; set before its first process starts
   bool up = true;
+  // Its own interface: what is wrong here is wrong with all its paths.
+  bool deaf = false;              // nothing comes in
+  bool mute = false;              // nothing goes out
+  uint64_t loss_per_mille = 0;    // of what comes in and of what goes out
+  uint64_t bytes_per_second = 0;  // of each stream that goes out; 0: no limit
   std::map<std::string, std::string> files;
   size_t index = 0;
 };
@@ -73,7 +81,7 @@ class Process {
   World& world_;
   Host& host_;
   State state_ = State::running;
-  std::vector<std::function<void()>> deferred_;  // what came due while it was paused
+  std::vector<std::pair<Callback, std::shared_ptr<bool>>> deferred_;  // what came due while it was paused
 };
 
 class World {
@@ -85,10 +93,13 @@ class World {
 
   uint64_t seed() const { return seed_; }
   Random& random() { return random_; }
-  const NetworkOptions& network() const { return network_; }
+  NetworkOptions& network() { return network_; }  // may change while the world runs
   Wires& wires() { return *wires_; }
   MonoTime now() const { return now_; }
+  // The clocks of one host, which may drift.
+  MonoTime now(const Host& host) const;
   WallTime wall_now(const Host& host) const;
+  MonoTime when_it_is(MonoTime local, const Host& host) const;  // the first moment at which it is
   // Differs as soon as two runs differ in what happened, when, or in which order.
   uint64_t hash() const { return hash_; }
   uint64_t events() const { return events_run_; }
@@ -96,8 +107,8 @@ class World {
 
   // At a virtual time, on no process or on one: then it waits while the process is paused.
   using Cancel = std::shared_ptr<bool>;  // set it to true and the event does nothing
-  void at(MonoTime when, std::function<void()> fn, Process* process = nullptr, Cancel cancel = nullptr);
-  void after(Duration delay, std::function<void()> fn, Process* process = nullptr) {
+  void at(MonoTime when, Callback fn, Process* process = nullptr, Cancel cancel = nullptr);
+  void after(Duration delay, Callback fn, Process* process = nullptr) {
     at(now_ + delay, std::move(fn), process);
   }
 
@@ -123,17 +134,29 @@ class World {
   // Silently drops what goes from one host to the other; TCP waits and tries again.
   void block(const Host& from, const Host& to);
   void unblock(const Host& from, const Host& to);
+  void set_deaf(Host& host, bool deaf);
+  void set_mute(Host& host, bool mute);
   void split(const std::vector<Host*>& one, const std::vector<Host*>& other);  // both ways
-  void heal();                                                                 // unblocks all
+  void heal();                                                                 // ends all of the above
   bool reaches(const Host& from, const Host& to) const;                        // and the other is up
-  bool whole() const { return blocked_.empty(); }
+  bool whole() const { return blocked_.empty() && impaired_ == 0; }
 
  private:
   struct Event {
-    std::function<void()> fn;
-    Process* process;
+    Callback fn;
+    Process* process = nullptr;
     Cancel cancel;
   };
+  // The queue is a heap of small keys; the events lie still beside it.
+  struct Due {
+    MonoTime when;
+    uint64_t sequence;
+    uint32_t slot;
+    bool operator>(const Due& other) const {
+      return when != other.when ? when > other.when : sequence > other.sequence;
+    }
+  };
+  void set_impaired(bool& flag, bool value);
   uint64_t seed_;
   bool ended_ = false;
   NetworkOptions network_;
@@ -142,11 +165,15 @@ class World {
   uint64_t hash_ = 0xcbf29ce484222325;
   uint64_t sequence_ = 0;
   uint64_t events_run_ = 0;
-  std::map<std::pair<MonoTime, uint64_t>, Event> queue_;
+  std::vector<Due> queue_;  // std::push_heap, the earliest first
+  std::vector<Event> events_;
+  std::vector<uint32_t> free_;  // slots of events_
   std::vector<std::unique_ptr<Host>> hosts_;
+  std::map<IpAddress, Host*> by_address_;
   std::vector<std::unique_ptr<Process>> processes_;
   std::map<std::string, std::vector<IpAddress>> names_;
   std::set<std::pair<size_t, size_t>> blocked_;
+  size_t impaired_ = 0;  // deaf and mute flags that are set
   std::unique_ptr<Wires> wires_;
 };
 

@@ -77,6 +77,37 @@ TEST(World, GivesEachHostItsOwnWallClock) {
   EXPECT_EQ(world.wall_now(right) - world.wall_now(wrong), 1h);
 }
 
+TEST(World, LetsTheClocksOfAHostDrift) {
+  World world(1);
+  Host& right = world.add_host("right");
+  Host& fast = world.add_host("fast");
+  fast.drift_ppm = 500;
+  world.run_for(1000s);
+  EXPECT_EQ(world.now(fast) - world.now(right), 500ms);
+  EXPECT_EQ(world.wall_now(fast) - world.wall_now(right), 500ms);
+  MonoTime wanted = world.now(fast) + 10s;
+  world.run_until(world.when_it_is(wanted, fast));
+  EXPECT_GE(world.now(fast), wanted);
+  EXPECT_LT(world.now(fast), wanted + 1ms);
+}
+
+TEST(Callback, MovesWhatItHoldsAndDestroysItOnce) {
+  auto held = std::make_shared<int>(0);
+  std::array<char, 200> large{};
+  Callback small = [held] { ++*held; };
+  Callback big = [held, large] { *held += 10 + large[0]; };
+  Callback moved = std::move(small);
+  EXPECT_FALSE(small);
+  moved();
+  big();
+  EXPECT_EQ(*held, 11);
+  moved = std::move(big);
+  moved();
+  EXPECT_EQ(*held, 21);
+  moved.reset();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 // Two hosts, one connection, what each side saw.
 class Wired : public testing::Test {
  protected:
@@ -86,7 +117,7 @@ class Wired : public testing::Test {
   void listen() {
     auto at = world.wires().listen(*server, {b.address, 80}, [this](std::unique_ptr<Wire> wire) {
       accepted = std::move(wire);
-      accepted->handle({[this](Bytes data) { server_saw += to_string(data); },
+      accepted->handle({[this](ByteView data) { server_saw += to_string(data); },
                         [this](WireEnd end) { ended(server_saw, end); },
                         {}});
     });
@@ -99,7 +130,7 @@ class Wired : public testing::Test {
         return;
       }
       connected = *std::move(wire);
-      connected->handle({[this](Bytes data) { client_saw += to_string(data); },
+      connected->handle({[this](ByteView data) { client_saw += to_string(data); },
                          [this](WireEnd end) { ended(client_saw, end); },
                          {}});
     });
@@ -176,6 +207,84 @@ TEST_F(Wired, DeliversAfterAPartitionWhatWasSentInIt) {
   world.heal();
   world.run_for(1s);
   EXPECT_EQ(server_saw, "patient");
+}
+
+TEST_F(Wired, StallsBothWaysWhenOneWayIsLost) {
+  connect();
+  world.run_for(10ms);
+  world.set_deaf(b, true);
+  EXPECT_FALSE(world.whole());
+  connected->send(to_bytes("to"));
+  accepted->send(to_bytes("fro"));
+  world.run_for(1min);
+  EXPECT_EQ(server_saw + client_saw, "");
+  world.set_deaf(b, false);
+  world.run_for(1s);
+  EXPECT_EQ(server_saw + client_saw, "tofro");
+  world.set_mute(b, true);
+  connected->send(to_bytes("more"));
+  world.run_for(1s);
+  EXPECT_EQ(server_saw, "to");
+  world.heal();
+  world.run_for(1s);
+  EXPECT_EQ(server_saw, "tomore");
+  EXPECT_TRUE(world.whole());
+}
+
+TEST_F(Wired, IsSlowWhereMuchIsLost) {
+  a.loss_per_mille = 800;
+  connect(1min);
+  world.run_for(1min);
+  ASSERT_TRUE(connected && accepted);
+  MonoTime sent = world.now();
+  for (int i = 0; i < 20; ++i) connected->send(to_bytes("x"));
+  world.run_while_not([&] { return server_saw.size() == 20; }, 1h);
+  EXPECT_GT(world.now() - sent, 1s);
+}
+
+TEST_F(Wired, CarriesAllBytesThroughPartialReads) {
+  connect();
+  world.run_for(10ms);
+  world.network().partial_per_mille = 900;
+  std::string all;
+  for (int i = 0; i < 50; ++i) {
+    all += "segment " + std::to_string(i) + ";";
+    connected->send(to_bytes("segment " + std::to_string(i) + ";"));
+  }
+  connected->shutdown();
+  world.run_for(10s);
+  EXPECT_EQ(server_saw, all + "<fin>");
+}
+
+TEST_F(Wired, IsAsSlowAsTheHostsBandwidth) {
+  connect();
+  world.run_for(10ms);
+  a.bytes_per_second = 1000;
+  connected->send(Bytes(2000));
+  world.run_for(1900ms);
+  EXPECT_EQ(server_saw, "");
+  world.run_for(200ms);
+  EXPECT_EQ(server_saw.size(), 2000u);
+}
+
+TEST_F(Wired, MayBeResetInBetween) {
+  connect();
+  world.run_for(10ms);
+  connected->send(to_bytes("lost"));
+  EXPECT_TRUE(world.wires().reset_one(a));
+  world.run_for(10ms);
+  EXPECT_EQ(server_saw + client_saw, "<reset><reset>");
+}
+
+TEST_F(Wired, MayBeForgottenInBetween) {
+  connect();
+  world.run_for(10ms);
+  EXPECT_TRUE(world.wires().forget_one(b));
+  EXPECT_FALSE(world.wires().forget_one(b));  // it had just this one
+  connected->send(to_bytes("lost"));
+  connected->close();
+  world.run_for(1h);
+  EXPECT_EQ(server_saw + client_saw, "");
 }
 
 TEST_F(Wired, ShowsPeersThatAProcessWasKilled) {
