@@ -34,9 +34,6 @@ if(KITH_SANITIZE)
   if(KITH_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
-  if(KITH_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_compile_options(-Wno-tsan) # atomic fences inside Asio
-  endif()
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     add_compile_options(-fno-sanitize=function) # clang 14: coroutines fail in the assembler with it
   endif()

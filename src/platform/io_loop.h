@@ -1,5 +1,6 @@
-// IoLoop: a runtime::Loop on one thread over Asio's epoll reactor, with the network and the resolver
-// that belong to it.
+// IoLoop: a runtime::Loop on one thread over epoll, with the network and the resolver that belong to it.
+// now() and wall_now() are taken once per round on the loop's own thread: a coroutine sees no time pass
+// before it waits.
 #pragma once
 
 #include <memory>
@@ -13,6 +14,8 @@ namespace kith::platform {
 // another process has the port. Shared by the loops of a process; thread-safe.
 class SharedPorts;
 std::shared_ptr<SharedPorts> make_shared_ports();
+
+struct LoopState;
 
 class IoLoop final : public runtime::Loop {
  public:
@@ -42,10 +45,8 @@ class IoLoop final : public runtime::Loop {
   // Calls fn(signal number) on this loop for each of the signals, until the loop goes.
   void on_signal(std::initializer_list<int> signals, std::function<void(int)> fn);
 
-  struct Impl;
-
  private:
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<LoopState> state_;
 };
 
 }  // namespace kith::platform

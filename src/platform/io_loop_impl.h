@@ -1,26 +1,32 @@
-// Internal to platform/: the state behind an IoLoop, as its sockets and timers see it.
+// Internal to platform/: the reactor behind an IoLoop, as its sockets see it.
+//
+// Each descriptor is registered with epoll once, edge-triggered, for both directions, and keeps what the
+// kernel said last. A coroutine waits only when its operation could not go on, so in steady state a
+// request costs its reads and writes and a share of one epoll_wait, with no system call to re-arm.
 #pragma once
 
 #include <array>
 #include <atomic>
-#include <boost/asio/signal_set.hpp>
 #include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
 #include <coroutine>
+#include <mutex>
 #include <thread>
 
-#include "platform/asio_config.h"
+#include "base/check.h"
+#include "platform/fd.h"
 #include "platform/io_loop.h"
+#include "platform/signals.h"
 
 namespace kith::platform {
 
 // How a wait for readiness ended.
 enum class Wake : uint8_t { ready, timeout, closed };
 
-// One direction of one descriptor: at most one coroutine waits here. It lives inside the socket's
-// shared state, so that a late completion of Asio finds it, sees another generation and goes away.
+// One direction of one descriptor: at most one coroutine waits here. In the wheel while it has a
+// deadline, in the loop's list of those that yielded while it only lets others go first.
 struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   std::coroutine_handle<> handle;
-  uint64_t generation = 0;
   MonoTime deadline = kNever;
   Wake outcome = Wake::ready;
 
@@ -28,11 +34,11 @@ struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   void wake(Wake how) {
     if (!handle) return;
     unlink();
-    ++generation;
     outcome = how;
     std::exchange(handle, {}).resume();
   }
 };
+using WaiterList = boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>>;
 
 // Deadlines of socket operations: a hashed wheel with one coarse tick, so that setting and cancelling
 // one costs two pointer writes instead of a timer (most are cancelled long before they pass).
@@ -44,37 +50,129 @@ class DeadlineWheel {
   void add(Waiter& waiter) { bucket(waiter.deadline).push_back(waiter); }
   void advance(MonoTime now);
   void start(MonoTime now) { next_ = tick_of(now); }
+  MonoTime next() const { return MonoTime((next_ + 1) * kTick); }
 
  private:
-  using List = boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>>;
   static constexpr size_t kBuckets = 1024;
   static int64_t tick_of(MonoTime time) { return time.time_since_epoch() / kTick; }
-  List& bucket(MonoTime time) { return buckets_[static_cast<size_t>(tick_of(time)) % kBuckets]; }
+  WaiterList& bucket(MonoTime time) { return buckets_[static_cast<size_t>(tick_of(time)) % kBuckets]; }
 
-  std::array<List, kBuckets> buckets_;
+  std::array<WaiterList, kBuckets> buckets_;
   int64_t next_ = 0;  // the first tick that was not advanced over yet
 };
 
-struct IoLoop::Impl {
-  Impl(IoLoop& owner, ThreadPool& threads, std::shared_ptr<SharedPorts> ports);
-  ~Impl();
+// The timers of one loop, ordered by time and then by age. The caller's handle is the node of the tree.
+class TimerQueue {
+ public:
+  ~TimerQueue() { timers_.clear(); }  // handles that outlive the loop find themselves unlinked
+  runtime::Timer add(MonoTime when, std::function<void()> fn);
+  MonoTime next() const { return timers_.empty() ? kNever : timers_.begin()->when; }
+  // Runs what is due; a timer added meanwhile waits for the next call.
+  void run(MonoTime now);
 
-  void tick();
+ private:
+  struct Node final
+      : runtime::TimerHandle,
+        boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+    MonoTime when;
+    uint64_t age = 0;
+    std::function<void()> fn;
+    bool operator<(const Node& other) const {
+      return when != other.when ? when < other.when : age < other.age;
+    }
+  };
+
+  boost::intrusive::set<Node, boost::intrusive::constant_time_size<false>> timers_;
+  uint64_t next_age_ = 0;
+};
+
+struct LoopState;
+
+// A descriptor registered with a loop. Whoever drops one gives it to LoopState::retire, since events
+// of the present round may still name it.
+class Channel {
+ public:
+  Channel(LoopState& loop, int fd);  // owns fd
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  int fd() const { return fd_; }
+  bool closed() const { return fd_ < 0; }
+  // Wakes both waiters within the call. Idempotent.
+  void close();
+  void on_events(uint32_t events);
+
+  // What the kernel said last. An operation is tried while its flag is set and clears it on EAGAIN.
+  bool readable = false;
+  bool writable = false;
+  bool hung_up = false;  // no more edges will come for reading: the end, or an error, is there to be read
+
+  // False when this channel has had its share of this round: a peer that never pauses must not keep
+  // the loop from the others. The next readiness wait then lasts until the next round.
+  bool may_go_on();
+
+  struct Readiness {
+    Channel& channel;
+    Waiter& waiter;
+    MonoTime deadline;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle);
+    Wake await_resume() const noexcept { return waiter.outcome; }
+  };
+  Readiness until_readable(MonoTime deadline) { return {*this, reader_, deadline}; }
+  Readiness until_writable(MonoTime deadline) { return {*this, writer_, deadline}; }
+
+ private:
+  LoopState& loop_;
+  int fd_;
+  Waiter reader_;
+  Waiter writer_;
+  uint64_t round_ = 0;  // the loop's round in which operations_ were counted
+  uint32_t operations_ = 0;
+};
+
+struct LoopState {
+  LoopState(IoLoop& owner, ThreadPool& threads, std::shared_ptr<SharedPorts> ports);
+  ~LoopState();
+
+  void run();
+  void post(std::function<void()> fn);
+  void stop();
+  // Closes the channel now and frees it when no event can name it any more. May be null.
+  void retire(std::unique_ptr<Channel> channel);
+  bool on_this_thread() const { return thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
   IoLoop& self;
   ThreadPool& pool;
   std::shared_ptr<SharedPorts> shared_ports;
-  boost::asio::io_context context{1};
-  boost::asio::executor_work_guard<Executor> work{context.get_executor()};
-  std::atomic<std::thread::id> thread;  // asked for by other threads too
+  Fd epoll;
+  std::atomic<std::thread::id> thread;  // of run(); asked for by other threads too
+  MonoTime now{};                       // of this round
+  WallTime wall_now{};
+  uint64_t round = 0;
   DeadlineWheel wheel;
-  SteadyTimer ticker{context};
+  TimerQueue timers;
+  WaiterList yielded;  // resumed in the next round
   std::unique_ptr<runtime::Network> network;
   std::unique_ptr<runtime::Resolver> resolver;
-  std::unique_ptr<boost::asio::signal_set> signals;
+  std::unique_ptr<SignalPipe> signals;
+
+ private:
+  void wait();
+  void run_posted();
+  void resume_yielded();
+
+  std::atomic<bool> stopped_{false};
+  std::vector<std::function<void()>> posted_here_;
+  std::vector<std::unique_ptr<Channel>> retired_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_elsewhere_;  // guarded by mutex_
+  Fd wake_up_;                                           // an eventfd, written when posted_elsewhere_ fills
+  bool woken_ = false;
 };
 
-std::unique_ptr<runtime::Network> make_network(IoLoop::Impl& loop);
-std::unique_ptr<runtime::Resolver> make_resolver(IoLoop::Impl& loop);
+std::unique_ptr<runtime::Network> make_network(LoopState& loop);
+std::unique_ptr<runtime::Resolver> make_resolver(LoopState& loop);
 
 }  // namespace kith::platform

@@ -30,15 +30,15 @@ Result<SockAddr> address_of(const std::string& path) {
   return out;
 }
 
-Result<std::shared_ptr<Socket>> open_socket(IoLoop::Impl& loop) {
-  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return system_error(errno, "opening a socket");
-  return std::make_shared<Socket>(loop, fd);
+Result<Fd> open_socket() {
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0) return system_error(errno, "opening a socket");
+  return socket;
 }
 
 class LocalNetwork final : public runtime::Network {
  public:
-  LocalNetwork(IoLoop::Impl& loop, std::string path) : loop_(loop), path_(std::move(path)) {}
+  LocalNetwork(LoopState& loop, std::string path) : loop_(loop), path_(std::move(path)) {}
 
   Result<std::unique_ptr<runtime::Listener>> listen(const Endpoint&, const runtime::ListenOptions&) override {
     std::string fresh = path_ + ".new";
@@ -48,10 +48,10 @@ class LocalNetwork final : public runtime::Network {
       return Error(Code::conflict, "listening on " + path_ + ": another process serves this socket");
     if (present.error().code() != Code::not_found && present.error().code() != Code::refused)
       return std::move(present).error();
-    KITH_TRY(auto socket, open_socket(loop_));
+    KITH_TRY(Fd socket, open_socket());
     ::unlink(fresh.c_str());
-    bool made = ::bind(socket->fd(), address.get(), address.size) == 0 &&
-                ::chmod(fresh.c_str(), S_IRUSR | S_IWUSR) == 0 && ::listen(socket->fd(), kBacklog) == 0 &&
+    bool made = ::bind(socket.get(), address.get(), address.size) == 0 &&
+                ::chmod(fresh.c_str(), S_IRUSR | S_IWUSR) == 0 && ::listen(socket.get(), kBacklog) == 0 &&
                 ::rename(fresh.c_str(), path_.c_str()) == 0;
     if (!made) {
       int error = errno;
@@ -62,22 +62,28 @@ class LocalNetwork final : public runtime::Network {
       struct stat now {};
       if (::stat(path.c_str(), &now) == 0 && now.st_ino == made_as) ::unlink(path.c_str());
     };
-    return std::unique_ptr<runtime::Listener>(std::make_unique<SocketListener>(loop_, socket, take_away));
+    return std::unique_ptr<runtime::Listener>(
+        std::make_unique<SocketListener>(loop_, channel_of(std::move(socket)), take_away));
   }
 
   // A Unix socket connects at once or not at all.
   runtime::Task<Result<std::unique_ptr<runtime::Stream>>> connect(Endpoint to, MonoTime) override {
     auto socket = connected();
     if (!socket) co_return std::move(socket).error();
-    std::unique_ptr<runtime::Stream> stream = std::make_unique<SocketStream>(*socket, to);
+    std::unique_ptr<runtime::Stream> stream =
+        std::make_unique<SocketStream>(loop_, channel_of(std::move(*socket)), to);
     co_return stream;
   }
 
  private:
-  Result<std::shared_ptr<Socket>> connected() {
+  std::unique_ptr<Channel> channel_of(Fd socket) {
+    return std::make_unique<Channel>(loop_, socket.release());
+  }
+
+  Result<Fd> connected() {
     KITH_TRY(SockAddr address, address_of(path_));
-    KITH_TRY(auto socket, open_socket(loop_));
-    if (::connect(socket->fd(), address.get(), address.size) == 0) return socket;
+    KITH_TRY(Fd socket, open_socket());
+    if (::connect(socket.get(), address.get(), address.size) == 0) return socket;
     return system_error(errno, "connecting to " + path_);
   }
 
@@ -86,14 +92,14 @@ class LocalNetwork final : public runtime::Network {
     return ::stat(path_.c_str(), &status) == 0 ? status.st_ino : 0;
   }
 
-  IoLoop::Impl& loop_;
+  LoopState& loop_;
   const std::string path_;
 };
 
 }  // namespace
 
 std::unique_ptr<runtime::Network> IoLoop::local_network(std::string path) {
-  return std::make_unique<LocalNetwork>(*impl_, std::move(path));
+  return std::make_unique<LocalNetwork>(*state_, std::move(path));
 }
 
 }  // namespace kith::platform

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.h"
 #include "platform/io_loop_impl.h"
 #include "runtime/sync.h"
 
@@ -44,13 +45,29 @@ Result<Addresses> look_up(const std::string& host, runtime::Family family) {
   return out;
 }
 
+// "localhost" and what is under it never leave the machine, whatever the hosts file says or lacks (RFC 6761
+// section 6.3).
+bool is_localhost(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return iequals(host, "localhost") ||
+         (host.size() > 10 && iequals(host.substr(host.size() - 10), ".localhost"));
+}
+
+Addresses loopback(runtime::Family family) {
+  Addresses out;
+  if (family != runtime::Family::v6) out.push_back(*IpAddress::parse("127.0.0.1"));
+  if (family != runtime::Family::v4) out.push_back(*IpAddress::parse("::1"));
+  return out;
+}
+
 class PoolResolver final : public runtime::Resolver {
  public:
-  explicit PoolResolver(IoLoop::Impl& loop) : loop_(loop) {}
+  explicit PoolResolver(LoopState& loop) : loop_(loop) {}
 
   runtime::Task<Result<Addresses>> resolve(std::string host, runtime::Family family,
                                            MonoTime deadline) override {
     if (auto literal = IpAddress::parse(host)) co_return Addresses{*literal};
+    if (is_localhost(host)) co_return loopback(family);
     // The look-up cannot be interrupted: at the deadline its answer is left to come too late.
     struct Pending {
       runtime::OneShot<bool> signal;
@@ -71,12 +88,12 @@ class PoolResolver final : public runtime::Resolver {
   }
 
  private:
-  IoLoop::Impl& loop_;
+  LoopState& loop_;
 };
 
 }  // namespace
 
-std::unique_ptr<runtime::Resolver> make_resolver(IoLoop::Impl& loop) {
+std::unique_ptr<runtime::Resolver> make_resolver(LoopState& loop) {
   return std::make_unique<PoolResolver>(loop);
 }
 

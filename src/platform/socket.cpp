@@ -13,6 +13,19 @@ namespace {
 
 constexpr size_t kMaxPieces = 64;  // of one gathered write; far below IOV_MAX
 
+// Past n written bytes; returns the first piece that is left.
+size_t advance(iovec* vectors, size_t first, size_t n) {
+  while (n > 0) {
+    iovec& piece = vectors[first];
+    const size_t taken = std::min(n, piece.iov_len);
+    piece.iov_base = static_cast<uint8_t*>(piece.iov_base) + taken;
+    piece.iov_len -= taken;
+    n -= taken;
+    if (piece.iov_len == 0) ++first;
+  }
+  return first;
+}
+
 }  // namespace
 
 SockAddr to_sockaddr(const Endpoint& endpoint) {
@@ -67,19 +80,37 @@ Error not_ready(Wake wake) {
   return wake == Wake::timeout ? Error(Code::timeout, "the deadline passed") : Error(Code::closed, "closed");
 }
 
-SocketStream::SocketStream(std::shared_ptr<Socket> socket, const Endpoint& remote)
-    : socket_(std::move(socket)), local_(local_of(socket_->fd())), remote_(remote) {
-  set_option(socket_->fd(), IPPROTO_TCP, TCP_NODELAY, 1);
+SocketStream::SocketStream(LoopState& loop, std::unique_ptr<Channel> channel, const Endpoint& remote)
+    : loop_(loop), channel_(std::move(channel)), local_(local_of(channel_->fd())), remote_(remote) {
+  set_option(channel_->fd(), IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+runtime::Task<Result<void>> SocketStream::finish_connect(MonoTime deadline) {
+  const Wake wake = co_await channel_->until_writable(deadline);
+  if (wake != Wake::ready) co_return not_ready(wake).within("connecting to " + remote_.text());
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(channel_->fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) co_return system_error(error, "connecting to " + remote_.text());
+  local_ = local_of(channel_->fd());
+  co_return Result<void>();
 }
 
 runtime::Task<Result<size_t>> SocketStream::read(MutableByteView buffer, MonoTime deadline) {
   for (;;) {
-    if (socket_->closed()) co_return Error(Code::closed, "closed");
-    ssize_t n = ::recv(socket_->fd(), buffer.data(), buffer.size(), 0);
-    if (n >= 0) co_return static_cast<size_t>(n);
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN) co_return system_error(errno, "reading from " + remote_.text());
-    Wake wake = co_await socket_->readable(deadline);
+    if (channel_->closed()) co_return Error(Code::closed, "closed");
+    if (channel_->readable && channel_->may_go_on()) {
+      const ssize_t n = ::recv(channel_->fd(), buffer.data(), buffer.size(), 0);
+      if (n >= 0) {
+        // A short read emptied the socket: what comes later comes with an edge of its own.
+        if (static_cast<size_t>(n) < buffer.size() && !channel_->hung_up) channel_->readable = false;
+        co_return static_cast<size_t>(n);
+      }
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) co_return system_error(errno, "reading from " + remote_.text());
+      channel_->readable = false;
+    }
+    const Wake wake = co_await channel_->until_readable(deadline);
     if (wake != Wake::ready) co_return not_ready(wake);
   }
 }
@@ -91,62 +122,66 @@ runtime::Task<Result<void>> SocketStream::write(std::span<const ByteView> pieces
   for (ByteView piece : pieces) {
     if (!piece.empty()) vectors[count++] = {const_cast<uint8_t*>(piece.data()), piece.size()};
   }
-  size_t first = 0;
-  while (first < count) {
-    if (socket_->closed()) co_return Error(Code::closed, "closed");
-    msghdr message{};
-    message.msg_iov = vectors + first;
-    message.msg_iovlen = count - first;
-    ssize_t n = ::sendmsg(socket_->fd(), &message, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EAGAIN) co_return system_error(errno, "writing to " + remote_.text());
-    if (n < 0) {
-      Wake wake = co_await socket_->writable(deadline);
-      if (wake != Wake::ready) co_return not_ready(wake);
-      continue;
+  for (size_t first = 0; first < count;) {
+    if (channel_->closed()) co_return Error(Code::closed, "closed");
+    if (channel_->writable && channel_->may_go_on()) {
+      msghdr message{};
+      message.msg_iov = vectors + first;
+      message.msg_iovlen = count - first;
+      const ssize_t n = ::sendmsg(channel_->fd(), &message, MSG_NOSIGNAL);
+      if (n >= 0) {
+        first = advance(vectors, first, static_cast<size_t>(n));
+        continue;
+      }
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) co_return system_error(errno, "writing to " + remote_.text());
+      channel_->writable = false;
     }
-    for (auto left = static_cast<size_t>(n); left > 0;) {
-      size_t taken = std::min(left, vectors[first].iov_len);
-      vectors[first].iov_base = static_cast<uint8_t*>(vectors[first].iov_base) + taken;
-      vectors[first].iov_len -= taken;
-      left -= taken;
-      if (vectors[first].iov_len == 0) ++first;
-    }
+    const Wake wake = co_await channel_->until_writable(deadline);
+    if (wake != Wake::ready) co_return not_ready(wake);
   }
   co_return Result<void>();
 }
 
 runtime::Task<Result<void>> SocketStream::shutdown() {
-  if (socket_->closed()) co_return Error(Code::closed, "closed");
-  if (::shutdown(socket_->fd(), SHUT_WR) != 0) co_return system_error(errno, "ending the stream");
+  if (channel_->closed()) co_return Error(Code::closed, "closed");
+  if (::shutdown(channel_->fd(), SHUT_WR) != 0) co_return system_error(errno, "ending the stream");
   co_return Result<void>();
 }
 
 bool SocketStream::quiet() {
   uint8_t byte;
-  return !socket_->closed() && ::recv(socket_->fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+  return !channel_->closed() && ::recv(channel_->fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
-SocketListener::SocketListener(IoLoop::Impl& loop, std::shared_ptr<Socket> socket,
+SocketListener::SocketListener(LoopState& loop, std::unique_ptr<Channel> channel,
                                std::function<void()> on_close)
     : loop_(loop),
-      socket_(std::move(socket)),
-      local_(local_of(socket_->fd())),
+      channel_(std::move(channel)),
+      local_(local_of(channel_->fd())),
       on_close_(std::move(on_close)) {}
+
+SocketListener::~SocketListener() {
+  SocketListener::close();
+  loop_.retire(std::move(channel_));
+}
 
 runtime::Task<Result<std::unique_ptr<runtime::Stream>>> SocketListener::accept() {
   for (;;) {
-    if (socket_->closed()) co_return Error(Code::closed, "closed");
+    if (channel_->closed()) co_return Error(Code::closed, "closed");
+    if (!channel_->readable || !channel_->may_go_on()) {
+      const Wake wake = co_await channel_->until_readable(kNever);
+      if (wake != Wake::ready) co_return not_ready(wake);
+    }
     SockAddr remote;
-    int fd = ::accept4(socket_->fd(), remote.get(), &remote.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = ::accept4(channel_->fd(), remote.get(), &remote.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       std::unique_ptr<runtime::Stream> stream =
-          std::make_unique<SocketStream>(std::make_shared<Socket>(loop_, fd), from_sockaddr(remote));
+          std::make_unique<SocketStream>(loop_, std::make_unique<Channel>(loop_, fd), from_sockaddr(remote));
       co_return stream;
     }
     if (errno == EAGAIN) {
-      Wake wake = co_await socket_->readable(kNever);
-      if (wake != Wake::ready) co_return not_ready(wake);
+      channel_->readable = false;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       co_await pause();  // out of descriptors or memory: others must go first
     } else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO && errno != EPERM) {
@@ -156,10 +191,10 @@ runtime::Task<Result<std::unique_ptr<runtime::Stream>>> SocketListener::accept()
 }
 
 void SocketListener::close() {
-  if (socket_->closed()) return;
+  if (channel_->closed()) return;
   if (on_close_) on_close_();
   stop_.request_stop();
-  socket_->close();
+  channel_->close();
 }
 
 }  // namespace kith::platform

@@ -3,31 +3,18 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 
 #include "base/check.h"
+#include "platform/fd.h"
 
 namespace kith::platform {
 namespace {
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Result<void> write_new_file(const std::string& path, std::string_view content, uint32_t mode) {
   Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
@@ -68,13 +55,37 @@ Error system_error(int error, std::string_view doing) {
   return Error(code, std::string(doing) + ": " + std::generic_category().message(error));
 }
 
-void SystemEntropy::fill(MutableByteView out) {
+namespace {
+
+void fill_from_system(MutableByteView out) {
   while (!out.empty()) {
     ssize_t n = ::getrandom(out.data(), out.size(), 0);
     if (n < 0 && errno == EINTR) continue;
     KITH_CHECK(n > 0);
     out = out.subspan(static_cast<size_t>(n));
   }
+}
+
+// One system call for many ids. A byte is wiped when it is handed out.
+struct RandomStock {
+  static constexpr size_t kSize = 1024;
+  std::array<uint8_t, kSize> bytes;
+  size_t used = kSize;
+};
+thread_local RandomStock stock;
+
+}  // namespace
+
+void SystemEntropy::fill(MutableByteView out) {
+  if (out.size() > RandomStock::kSize / 8) return fill_from_system(out);
+  if (out.size() > RandomStock::kSize - stock.used) {
+    fill_from_system(stock.bytes);
+    stock.used = 0;
+  }
+  uint8_t* from = stock.bytes.data() + stock.used;
+  std::memcpy(out.data(), from, out.size());
+  std::memset(from, 0, out.size());
+  stock.used += out.size();
 }
 
 Result<std::string> SystemFiles::read(const std::string& path, size_t max_bytes) {

@@ -162,6 +162,8 @@ TEST(Resolver, ResolvesLiteralsAndLocalhost) {
     EXPECT_TRUE(literal && literal->front() == IpAddress::v4(192, 0, 2, 7));
     auto local = co_await ports.resolver.resolve("localhost", runtime::Family::any, ports.loop.now() + 10s);
     EXPECT_TRUE(local && local->front().is_loopback());
+    auto under = co_await ports.resolver.resolve("idp.LocalHost.", runtime::Family::v6, kNever);
+    EXPECT_TRUE(under && under->size() == 1 && under->front() == IpAddress::parse("::1"));
     auto none =
         co_await ports.resolver.resolve("no-such-name.invalid", runtime::Family::any, ports.loop.now() + 30s);
     EXPECT_FALSE(none);
