@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 #include <iostream>
 
+#include "app/cli_node.h"
 #include "app/keys.h"
 #include "app/sources.h"
 #include "app/version.h"
@@ -28,6 +29,7 @@ constexpr size_t kMaxPassword = 1024;
 
 struct Options {
   SourceOptions source;
+  NodeOptions node;
   std::string format = "text";
   std::string show_format = "yaml";
   std::string schema_format = "json";
@@ -155,8 +157,30 @@ class Commands {
   const RunNode& run_node_;
 };
 
+using Declare = std::function<CLI::App*(const char* name, const char* help, std::function<int()> body)>;
+
+// What a running node is asked.
+void declare_node_commands(const Declare& command, NodeOptions& options, NodeCommands& node) {
+  CLI::App* members =
+      command("members", "who is in the node's clusters, who is not and why", [&] { return node.members(); });
+  members->add_option("-o,--output,--format", options.format)->check(CLI::IsMember({"text", "json"}));
+  CLI::App* leave =
+      command("leave", "stop the running node in order, as SIGTERM does", [&] { return node.leave(); });
+  CLI::App* forget =
+      command("forget", "stop dialling and remembering a node that is gone", [&] { return node.forget(); });
+  forget->add_option("node", options.node, "its id, the beginning of it, or its name")->required();
+  CLI::App* health =
+      command("health", "whether the running node is up: status 0 if it is", [&] { return node.health(); });
+  for (CLI::App* sub : {members, leave, forget, health}) {
+    sub->add_option("--socket", options.socket,
+                    "the node's control socket; by default as the configuration says");
+    sub->add_option("--timeout", options.timeout_seconds, "seconds to wait")->check(CLI::Range(1, 3600));
+  }
+}
+
 // Declares the commands; the chosen one is left in `chosen`.
-void declare(CLI::App& app, Options& options, Commands& commands, std::function<int()>& chosen) {
+void declare(CLI::App& app, Options& options, Commands& commands, NodeCommands& node_commands,
+             std::function<int()>& chosen) {
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", "kith " + std::string(version()));
   app.add_option("-c,--config", options.source.config, "the configuration file; - is standard input");
@@ -164,7 +188,7 @@ void declare(CLI::App& app, Options& options, Commands& commands, std::function<
                  "where secrets come from: secretfile:///path, env:// or credentials://");
   app.add_flag("-v,--verbose", options.source.verbose, "log at the level debug");
 
-  auto command = [&](CLI::App& parent, const char* name, const char* help, std::function<int()> body) {
+  auto command = [&chosen](CLI::App& parent, const char* name, const char* help, std::function<int()> body) {
     CLI::App* sub = parent.add_subcommand(name, help);
     sub->fallthrough();
     sub->callback([&chosen, body = std::move(body)] { chosen = body; });
@@ -199,6 +223,9 @@ void declare(CLI::App& app, Options& options, Commands& commands, std::function<
   }
   command(app, "hash-password", "hash a password from standard input for a connector of the type local",
           [&] { return commands.hash_password(); });
+  declare_node_commands([&](const char* name, const char* help,
+                            std::function<int()> body) { return command(app, name, help, std::move(body)); },
+                        options.node, node_commands);
 }
 
 // A line of standard input; a terminal does not show what is typed.
@@ -237,10 +264,11 @@ std::string read_all_input() {
 int run_cli(const std::vector<std::string>& arguments, Shell& shell, const RunNode& run_node) {
   Options options;
   Commands commands(shell, run_node);
+  NodeCommands node_commands(shell, options.source, options.node);
   std::function<int()> chosen = [&] { return commands.run(options); };
   try {
     CLI::App app("kith: a clustered identity gateway", "kith");
-    declare(app, options, commands, chosen);
+    declare(app, options, commands, node_commands, chosen);
     app.add_subcommand("version", "print the version")->callback([&] {
       chosen = [&] {
         shell.out << "kith " << version() << '\n';
@@ -267,7 +295,8 @@ int run_cli(int argc, char** argv, const RunNode& run_node) {
   platform::SystemFiles files;
   platform::SystemEntropy entropy;
   Shell shell{
-      std::cout, std::cerr, read_all_input, read_password_line, files, entropy, system_surroundings(files)};
+      std::cout, std::cerr, read_all_input, read_password_line, files, entropy, system_surroundings(files),
+      ask_node};
   return run_cli(std::vector<std::string>(argv + 1, argv + argc), shell, run_node);
 }
 

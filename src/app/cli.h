@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/control_client.h"
 
 namespace kith::app {
 
+using AskNode = std::function<Result<ControlAnswer>(const std::string& socket, const std::string& method,
+                                                    const std::string& path, Duration timeout)>;
 using RunNode = std::function<int(Config, std::shared_ptr<LogSink>)>;
 
 // What the command line touches, so that tests can stand in for it.
@@ -23,6 +26,7 @@ struct Shell {
   runtime::Files& files;
   runtime::Entropy& entropy;
   Surroundings around;
+  AskNode ask_node;
 };
 
 int run_cli(const std::vector<std::string>& arguments, Shell& shell, const RunNode& run_node);

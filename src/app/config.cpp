@@ -63,6 +63,9 @@ Keys<Config> top_keys() {
       key("version", &Config::version, any_scalar(),
           "of this configuration; any text, shown in the heartbeat"),
       features_key(),  // before the others: it decides what is read
+      group<Config>("node", "who this node is, to people", of(&Config::node, node_keys())),
+      group<Config>("control", "how `kith members` and its like reach the running node",
+                    of(&Config::control, control_keys())),
   };
   keys = std::move(keys) + section("http", "the HTTP server", of(&GatewayConfig::http, http_keys()));
   keys = std::move(keys) + in_gateway({key("tls", &GatewayConfig::tls, tls_codec(), "TLS profiles by name")});

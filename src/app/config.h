@@ -13,10 +13,25 @@
 
 namespace kith::app {
 
+// Who this node is, to people. Its identity is its key.
+struct NodeConfig {
+  std::string name;  // "": KITH_NODE_NAME, else the machine's name
+  std::string region, zone;
+};
+
+// The door through which `kith members` and its like reach the running node.
+struct ControlConfig {
+  bool enabled = true;
+  std::string socket;  // "": none, for a configuration that came from standard input
+  bool is_default = true;  // then a node that cannot open it runs without
+};
+
 struct Config {
   std::string version;  // any text or number; only shown
   std::map<std::string, bool> features;
   bool clusters_enabled = false;  // features: {experimental.clusters: true}
+  NodeConfig node;
+  ControlConfig control;
   gateway::GatewayConfig gateway;
   std::vector<cluster::ClusterConfig> clusters;  // empty unless clusters_enabled; may hold disabled ones
   platform::LoggerConfig logger;

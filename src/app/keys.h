@@ -9,6 +9,8 @@ namespace kith::app {
 Codec<Config> config_codec();
 
 // The parts, in the rooms' own structs.
+Keys<NodeConfig> node_keys();
+Keys<ControlConfig> control_keys();
 Keys<http::HttpConfig> http_keys();
 Codec<std::vector<http::TlsProfileConfig>> tls_codec();
 Keys<platform::LoggerConfig> logger_keys();

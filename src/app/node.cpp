@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/heartbeat.h"
+#include "app/node_control.h"
 #include "app/version.h"
 #include "cluster/cluster.h"
 #include "gateway/gateway.h"
@@ -22,8 +23,9 @@ namespace {
 // Handing over the last writes and telling the members, after the last request was answered.
 constexpr Duration kLeaveTimeout = 3s;
 
-std::string node_name() {
+std::string node_name(const NodeConfig& config) {
   if (const char* name = std::getenv("KITH_NODE_NAME"); name != nullptr && *name != '\0') return name;
+  if (!config.name.empty()) return config.name;
   char host[256] = {};
   if (::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') return host;
   return "kith";
@@ -43,7 +45,7 @@ class Node final : public gateway::HealthSource {
   Node(Config config, std::shared_ptr<LogSink> sink)
       : config_(std::move(config)),
         log_(std::move(sink), "node"),
-        name_(node_name()),
+        name_(node_name(config_.node)),
         runtime_(std::max(1u, std::thread::hardware_concurrency())) {}
   ~Node() override = default;
 
@@ -57,9 +59,11 @@ class Node final : public gateway::HealthSource {
   Result<void> build_worker(size_t index, std::shared_ptr<const gateway::Routes> routes,
                             const std::vector<crypto::Secret>& cookie_keys);
   Result<void> build_tls();
+  Result<void> build_control();
   cluster::Cluster* find_cluster(const std::string& name);
   void start();
   void on_signal(int signal);
+  void begin_drain(Log::Fields why);
   runtime::Task<void> shut_down();
   runtime::Task<bool> drain_worker(size_t index, MonoTime deadline);
 
@@ -76,6 +80,7 @@ class Node final : public gateway::HealthSource {
   std::shared_ptr<const crypto::TlsContext> server_tls_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Heartbeat> heartbeat_;
+  std::unique_ptr<ControlServer> control_;  // null: nobody can ask
   runtime::Scope control_scope_;
   std::atomic<bool> serving_{false};
   std::atomic<bool> draining_{false};
@@ -97,6 +102,8 @@ Result<void> Node::build_clusters() {
     cluster::ClusterOptions options;
     options.node_name = name_;
     options.software = "kith/" + std::string(version());
+    options.region = config_.node.region;
+    options.zone = config_.node.zone;
     options.limits.idle_timeout = config_.gateway.session.idle_timeout;
     KITH_TRY(auto opened, cluster::Cluster::open(entry, options, runtime_.control_ports(), log_.named("cluster")));
     clusters_.push_back(std::move(opened));
@@ -117,7 +124,25 @@ Result<void> Node::build_tls() {
   return {};
 }
 
+// Without the customary place for its socket a node still serves; a place that was chosen has to work.
+Result<void> Node::build_control() {
+  const ControlConfig& config = config_.control;
+  if (!config.enabled || config.socket.empty()) return {};
+  auto opened = ControlServer::open(runtime_, config.socket, log_.named("control"));
+  if (!opened && !config.is_default) return std::move(opened).error().within("control.socket");
+  if (!opened) {
+    log_.warn("no control socket: kith members and its like cannot reach this node",
+              {{"error", opened.error().message()}});
+    return {};
+  }
+  control_ = std::move(*opened);
+  serve_node(*control_, {name_, runtime_.control(), clusters_, *this,
+                         [this] { begin_drain({{"asked", "control socket"}}); }});
+  return {};
+}
+
 Result<void> Node::build() {
+  KITH_TRY_VOID(build_control());
   KITH_TRY_VOID(build_clusters());
   KITH_TRY_VOID(build_tls());
   const gateway::SessionConfig& session = config_.gateway.session;
@@ -211,6 +236,7 @@ gateway::Health Node::health() const {
 
 void Node::start() {
   for (auto& cluster : clusters_) cluster->start();
+  if (control_) control_->start();
   for (size_t i = 0; i < workers_.size(); ++i) {
     Worker* worker = workers_[i].get();
     runtime_.worker(i).post([worker] { worker->scope.spawn(worker->server->serve(std::move(worker->listener))); });
@@ -244,11 +270,16 @@ void Node::on_signal(int signal) {
     log_.warn("SIGHUP: reloading is not supported by this version; restart the node to apply a new configuration");
     return;
   }
-  if (draining_.exchange(true)) {
+  if (draining_) {
     log_.warn("second signal: stopping at once");
     std::_Exit(128 + signal);
   }
-  log_.info("draining", {{"signal", signal}});
+  begin_drain({{"signal", signal}});
+}
+
+void Node::begin_drain(Log::Fields why) {
+  if (draining_.exchange(true)) return;
+  log_.info("draining", why);
   control_scope_.spawn(shut_down());
 }
 
@@ -282,6 +313,7 @@ runtime::Task<void> Node::shut_down() {
     co_await cluster->stop();
   }
   heartbeat_.reset();
+  if (control_) co_await control_->stop(loop.now() + kLeaveTimeout);
   log_.info("stopped");
   runtime_.stop();
 }

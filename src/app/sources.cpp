@@ -102,6 +102,16 @@ Result<std::string> choose_config(const SourceOptions& options, const Surroundin
                Side::config);
 }
 
+std::string default_socket(const std::string& config_file) {
+  if (config_file == "-") return "";
+  std::string folder = folder_of(config_file);
+  std::string name = config_file.substr(config_file.rfind('/') + 1);  // npos + 1 is 0
+  size_t dot = name.rfind('.');
+  if (dot != std::string::npos && dot > 0) name.resize(dot);
+  if (folder == "/etc/kith") folder = "/run/kith";
+  return (folder == "/" ? "" : folder) + "/" + name + ".sock";
+}
+
 Loaded load_from_sources(const SourceOptions& options, Surroundings around,
                          const std::string& standard_input) {
   Loaded loaded;
@@ -136,6 +146,8 @@ Loaded load_from_sources(const SourceOptions& options, Surroundings around,
   loaded = load_config(*text, *file == "-" ? "stdin" : *file, around, secrets.get());
   loaded.problems.insert(loaded.problems.begin(), of_provider.begin(), of_provider.end());
   apply_environment(loaded, options, around);
+  ControlConfig& control = loaded.config.control;
+  if (control.is_default) control.socket = default_socket(*file);
   return loaded;
 }
 

@@ -21,6 +21,10 @@ inline constexpr const char* kDefaultConfig = "/etc/kith/kith.yaml";
 // there is none at all.
 Result<std::string> choose_config(const SourceOptions& options, const Surroundings& around);
 
+// Where the node that runs from this file can be asked, unless control.socket says another place; "" for
+// standard input. /etc is not for sockets.
+std::string default_socket(const std::string& config_file);
+
 // Chooses, reads, decodes, checks, and applies what the environment overrides: KITH_HTTP_ADDRESS /
 // MAVERICS_HTTP_ADDRESS, MAVERICS_DEBUG_MODE, -verbose. `around.directory` is set to the file's folder.
 Loaded load_from_sources(const SourceOptions& options, Surroundings around,

@@ -85,6 +85,8 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   record.incarnation = static_cast<uint64_t>(unix_ms(ports.loop.wall_now()));
   record.name = options.node_name;
   record.software = options.software;
+  record.region = options.region;
+  record.zone = options.zone;
   record.min_version = mesh::kMinVersion;
   record.max_version = mesh::kMaxVersion;
   record.membership = advertised(config.advertise_membership, *listeners.membership);
@@ -242,8 +244,20 @@ void Cluster::membership_link_down(NodeId peer, bool goodbye) {
 
 void Cluster::dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) {
   untried_.erase(address);
+  absences_.dialled(address, outcome, ports_.loop.wall_now());
   membership_.dial_result(address, outcome, ports_.loop.now(), peer);
   pump();
+}
+
+void Cluster::link_refused(const Refused& refusal) { absences_.refused(refusal, ports_.loop.wall_now()); }
+
+bool Cluster::forget(NodeId node) {
+  if (membership_.member(node) != nullptr) return false;
+  bool known = absences_.nodes().contains(node);
+  absences_.forget(node);
+  bool remembered = membership_.forget(node, ports_.loop.now());
+  pump();
+  return known || remembered;
 }
 
 bool Cluster::is_member(const Replica& peer) {
@@ -316,6 +330,7 @@ void Cluster::on_event(const membership::Event& event) {
       names_[up->record.id] = up->record.name;
     }
     applied_.note(up->record.replica());
+    absences_.member_up(up->record);
     log_.info("member joined", {{"peer", up->record.name},
                                 {"id", up->record.id.hex()},
                                 {"address", up->record.membership.text()},
@@ -324,10 +339,12 @@ void Cluster::on_event(const membership::Event& event) {
     links_.keep_data_links(up->record.replica(), up->record.data);
   } else if (const auto* changed = std::get_if<membership::MemberChanged>(&event)) {
     view_changed_ = now;
+    absences_.member_up(changed->record);
     log_.info("member changed", {{"peer", changed->record.name}, {"state", to_string(changed->record.state)}});
     links_.keep_data_links(changed->record.replica(), changed->record.data);
   } else if (const auto* down = std::get_if<membership::MemberDown>(&event)) {
     view_changed_ = now;
+    absences_.member_down(down->node, down->why, ports_.loop.wall_now());
     log_.warn("member is gone", {{"peer", name_of(down->node)},
                                  {"id", down->node.hex()},
                                  {"reason", to_string(down->why)},
@@ -344,6 +361,7 @@ void Cluster::on_event(const membership::Event& event) {
                {{"incarnation", outdated->incarnation}});
     phase_ = Phase::left;
   } else if (const auto* away = std::get_if<membership::TurnedAway>(&event)) {
+    absences_.turned_away(away->record, ports_.loop.wall_now());
     log_.warn("the cluster is full: a node was turned away",
               {{"peer", away->record.name}, {"max_members", config_.max_members}});
   }

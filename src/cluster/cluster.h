@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "cluster/absences.h"
 #include "cluster/applied_view.h"
 #include "cluster/config.h"
 #include "cluster/forward_hub.h"
@@ -22,7 +23,8 @@ namespace kith::cluster {
 
 struct ClusterOptions {
   std::string node_name;
-  std::string software;            // "kith/0.1.0"
+  std::string software;  // "kith/0.1.0"
+  std::string region, zone;
   store::SessionLimits limits;
   Duration sync_deadline = 10s;    // then the node serves with what it has, and says that it is degraded
   Duration founding_grace = 500ms;  // how long a quiet start waits for somebody older
@@ -62,6 +64,10 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   const membership::Core& membership() const { return membership_; }
   const replication::Core& replication() const { return replication_; }
   const LinkCounters& link_counters() const { return links_.counters(); }
+  const Absences& absences() const { return absences_; }
+  // Gives up a node that is not a member. False when it is one, or is not known.
+  bool forget(NodeId node);
+  MonoTime started() const { return started_; }
 
  private:
   friend class ReplicatedSessions;
@@ -78,6 +84,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   void link_message(NodeId peer, mesh::Channel channel, const mesh::Message& message) override;
   void link_drained(NodeId peer, mesh::Channel channel) override;
   void dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) override;
+  void link_refused(const Refused& refusal) override;
 
   // ForwardHub::Links
   bool has_link(NodeId peer) override;
@@ -118,6 +125,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   std::unique_ptr<SessionStore> sessions_;
   const uint64_t boot_nonce_;  // two processes with one node key differ in it
 
+  Absences absences_;
   AppliedView applied_;
   runtime::Event applied_event_;   // more of some log is applied
   runtime::Event ack_event_;       // somebody acknowledged, came or went

@@ -261,6 +261,9 @@ void LinkTable::log_end(const LinkDriver& link) {
       end.reason == Refusal::shutting_down || end.reason == Refusal::not_member)
     return;
   ++(end.by_peer ? counters_.refused_by_peer : counters_.refused_by_us)[end.reason];
+  auto context = contexts_.find(&link);
+  events_.link_refused({context == contexts_.end() ? std::nullopt : context->second.dialling,
+                        link.remote().address, end.reason, end.by_peer, end.detail});
   std::string about = link.remote().address.text() + "/" + std::string(to_string(end.reason)) +
                       (end.by_peer ? "/by peer" : "/by us");
   if (link.dialled()) about += "/" + std::to_string(link.remote().port);

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "cluster/absences.h"
 #include "cluster/link_driver.h"
 #include "membership/core.h"
 
@@ -38,6 +39,8 @@ class LinkTable final : LinkDriver::Owner {
     virtual void link_drained(NodeId peer, mesh::Channel channel) = 0;
     virtual void dial_done(const Multiaddr& address, membership::DialOutcome outcome,
                            std::optional<NodeId> peer) = 0;
+    // One side refused the other for a reason that somebody should know; before its dial_done.
+    virtual void link_refused(const Refused& refusal) = 0;
   };
 
   // The two bound ports; nothing is accepted before start().

@@ -15,12 +15,7 @@
 
 namespace kith::gateway {
 
-namespace {
-
-constexpr size_t kRequestIdBytes = 12;
-constexpr size_t kMaxRequestId = 128;
-
-std::string_view health_text(Health health) {
+std::string_view to_string(Health health) {
   switch (health) {
     case Health::starting: return "starting";
     case Health::syncing: return "syncing";
@@ -29,6 +24,11 @@ std::string_view health_text(Health health) {
   }
   return "starting";
 }
+
+namespace {
+
+constexpr size_t kRequestIdBytes = 12;
+constexpr size_t kMaxRequestId = 128;
 
 bool is_request_id(std::string_view text) {
   if (text.empty() || text.size() > kMaxRequestId) return false;
@@ -133,7 +133,7 @@ runtime::Task<Step> Gateway::health_phase(RequestContext& context) {
   http::ResponseHead head;
   head.status = health == Health::up ? 200 : 503;
   head.headers.add("Cache-Control", "no-store");
-  std::string body = std::string("{\"status\":\"").append(health_text(health)).append("\"}");
+  std::string body = std::string("{\"status\":\"").append(to_string(health)).append("\"}");
   std::string type = "application/json";
   (void)co_await context.exchange.respond(std::move(head), std::move(body), std::move(type));
   co_return Step::answered;

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace kith::gateway {
 
 enum class Health : uint8_t { starting, syncing, up, draining };
+
+std::string_view to_string(Health health);  // as the status says it: "up"
 
 class HealthSource {
  public:

@@ -175,6 +175,10 @@ class Core {
   // The same for the addresses in our record, once it is known how we are reached.
   void set_addresses(const Multiaddr& membership, const Multiaddr& data, MonoTime now);
 
+  // Gives up what is remembered of a node that is not in the view, so that it is dialled no more; from
+  // itself it may come back. False when it is in the view, or nothing is remembered.
+  bool forget(NodeId node, MonoTime now);
+
   std::optional<Transmit> poll_transmit();
   std::optional<Dial> poll_dial();
   std::optional<Event> poll_event();

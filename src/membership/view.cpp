@@ -110,6 +110,21 @@ void Core::forget_departed() {
   });
 }
 
+bool Core::forget(NodeId id, MonoTime now) {
+  begin(now);
+  auto at = peers_.find(id);
+  bool forgettable = at != peers_.end() && !at->second.in_view;
+  if (forgettable) {
+    drop_link(at->second);
+    if (at->second.dial.in_flight) --dialling_;
+    undecided_.erase(id);
+    std::erase_if(new_votes_, [&](const Vote& vote) { return vote.subject == id; });
+    peers_.erase(at);
+  }
+  settle();
+  return forgettable;
+}
+
 Duration Core::silence_of(const Peer& peer) const {
   if (!peer.link) return config_.silence;
   return std::max(config_.silence, peer.link->rtt.smoothed + 4 * peer.link->rtt.variance);

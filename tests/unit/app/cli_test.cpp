@@ -1,60 +1,13 @@
-#include "app/cli.h"
+#include "cli_bench.h"
 
 #include <gtest/gtest.h>
-
-#include <sstream>
 
 #include "app/sources.h"
 #include "crypto/ed25519.h"
 #include "crypto/password.h"
-#include "support.h"
 
 namespace kith::app {
 namespace {
-
-class CountingEntropy final : public runtime::Entropy {
- public:
-  void fill(MutableByteView out) override {
-    for (uint8_t& byte : out) byte = next_++;
-  }
-
- private:
-  uint8_t next_ = 1;
-};
-
-struct Ran {
-  int status = -1;
-  std::string out, err;
-  bool node_ran = false;
-  Config config;
-};
-
-struct Bench {
-  World world;
-  std::string input;
-
-  Ran run(const std::vector<std::string>& arguments) {
-    Ran ran;
-    std::ostringstream out, err;
-    CountingEntropy entropy;
-    Shell shell{out,         err,     [this] { return input; }, [this] { return input; },
-                world.files, entropy, world.surroundings()};
-    ran.status = run_cli(arguments, shell, [&](Config config, std::shared_ptr<LogSink> sink) {
-      ran.node_ran = sink != nullptr;
-      ran.config = std::move(config);
-      return 0;
-    });
-    ran.out = out.str();
-    ran.err = err.str();
-    return ran;
-  }
-};
-
-Bench with_file(const std::string& text = "http: {address: ':8080'}\n") {
-  Bench bench;
-  bench.world.files.content["/k.yaml"] = text;
-  return bench;
-}
 
 TEST(Cli, runs_a_node_in_every_documented_spelling) {
   using Words = std::vector<std::string>;

@@ -479,6 +479,27 @@ TEST_F(MembershipCore, RedialsWhoIsDownForThreeDaysAndThenForgetsIt) {
   EXPECT_LE(late, 100u);
 }
 
+TEST_F(MembershipCore, ForgetsANodeThatIsGoneButNeverAMember) {
+  link(b);
+  EXPECT_FALSE(core->forget(b.id, now));
+  core->link_down(b.id, LinkEnd::closed, now);
+  collect();
+  ASSERT_TRUE(dialled(b));
+  EXPECT_EQ(core->live_members(), 2u);
+  core->dial_result(b.record.membership, DialOutcome::refused, now);
+  collect();
+  EXPECT_EQ(core->live_members(), 1u);
+  live(300ms, {});
+  EXPECT_TRUE(core->forget(b.id, now));  // a dial is under way
+  EXPECT_FALSE(core->forget(b.id, now));
+  EXPECT_EQ(core->remembered(), 0u);
+  dials.clear();
+  live(10s, {});
+  EXPECT_TRUE(dials.empty());
+  link(b);  // from itself it may come back
+  EXPECT_EQ(core->live_members(), 2u);
+}
+
 TEST_F(MembershipCore, DoesNothingMoreAfterItLeft) {
   link(b);
   core->set_state(State::left, now);
