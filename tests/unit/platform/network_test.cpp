@@ -163,7 +163,7 @@ TEST(Resolver, ResolvesLiteralsAndLocalhost) {
     auto local = co_await ports.resolver.resolve("localhost", runtime::Family::any, ports.loop.now() + 10s);
     EXPECT_TRUE(local && local->front().is_loopback());
     auto under = co_await ports.resolver.resolve("idp.LocalHost.", runtime::Family::v6, kNever);
-    EXPECT_TRUE(under && under->size() == 1 && under->front() == IpAddress::parse("::1"));
+    EXPECT_TRUE(under && under->size() == 1 && under->front() == *IpAddress::parse("::1"));
     auto none =
         co_await ports.resolver.resolve("no-such-name.invalid", runtime::Family::any, ports.loop.now() + 30s);
     EXPECT_FALSE(none);
