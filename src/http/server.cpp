@@ -35,11 +35,7 @@ class LoopServer final : public Server {
     shared_.draining = true;
     for (runtime::Listener* listener : std::set(listeners_)) listener->close();
     each_connection([](ServerConnection& connection) { connection.close_if_idle(); });
-    runtime::Timer cut;
-    if (deadline != kNever) {
-      cut = shared_.ports.loop.call_at(
-          deadline, [this] { each_connection([](ServerConnection& connection) { connection.abort(); }); });
-    }
+    if (deadline != kNever && !connections_.empty()) scope_.spawn(cut_at(deadline));
     co_await scope_.close();
   }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "test_handler.h"
 
 namespace kith::http {
@@ -404,6 +406,58 @@ TEST_P(ServerTest, CutsWhatIsLeftAtTheDrainDeadline) {
   EXPECT_TRUE(upgraded->at_end());
   EXPECT_EQ(server->connections(), 1u);  // whose handler still sleeps
   world.loop.advance(8s);
+  EXPECT_EQ(scope.running(), 0u);
+}
+
+// At the deadline the end of one request may end the others: here each handler, cut off, aborts the rest.
+struct Chained final : Handler {
+  runtime::Task<void> handle(Exchange& exchange) override {
+    open.insert(&exchange);
+    Bytes buffer(100);
+    for (;;) {
+      auto n = co_await exchange.body().read(buffer);
+      if (!n || *n == 0) break;
+    }
+    open.erase(&exchange);
+    while (!open.empty()) (*open.extract(open.begin()).value()).abort();
+  }
+  std::set<Exchange*> open;
+};
+
+runtime::Task<void> drain_and_destroy(std::unique_ptr<Server>& server, MonoTime deadline) {
+  co_await server->drain(deadline);
+  server.reset();
+}
+
+TEST_P(ServerTest, MayBeDestroyedAsSoonAsItsDrainHasEnded) {
+  Chained chained;
+  ServerOptions options;
+  options.read_timeout = 0s;
+  server = make_server(world.ports, options, chained, nullptr, Log());
+  auto listener = world.network.listen(at(80), {});
+  scope.spawn(server->serve(std::move(*listener)));
+  std::vector<std::unique_ptr<FakeStream>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(dial());
+    say(*clients.back(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+  }
+  EXPECT_EQ(chained.open.size(), 3u);
+  scope.spawn(drain_and_destroy(server, world.loop.now() + 2s));
+  world.loop.advance(1s);
+  EXPECT_NE(server, nullptr);
+  world.loop.advance(1s);
+  EXPECT_EQ(server, nullptr);
+  EXPECT_EQ(scope.running(), 0u);
+  for (auto& client : clients) EXPECT_TRUE(client->at_end());
+}
+
+TEST_P(ServerTest, EndsItsDrainWithTheLastConnectionAndNotAtTheDeadline) {
+  start();
+  auto busy = dial();
+  say(*busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  scope.spawn(drain_and_destroy(server, world.loop.now() + 1h));
+  world.loop.advance(12s);
+  EXPECT_EQ(server, nullptr);
   EXPECT_EQ(scope.running(), 0u);
 }
 
