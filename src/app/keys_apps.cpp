@@ -130,14 +130,15 @@ Key<Condition> operator_key(std::string name, Condition::Op op, std::string doc)
 
 Key<Rule> join_key(std::string name, Rule::Join join, std::string doc) {
   using Op = Condition::Op;
-  auto conditions =
-      list(one_of<Condition>(
-               {operator_key("equals", Op::equals, "both are the same; a list: one of its values is"),
-                operator_key("notEquals", Op::not_equals, "the opposite of equals"),
-                operator_key("contains", Op::contains, "the list holds the value, the text holds the piece"),
-                operator_key("notContains", Op::not_contains, "the opposite of contains")},
-               "one of equals, notEquals, contains and notContains"),
-           "a list of operators");
+  auto conditions = list(
+      one_of<Condition>(
+          {operator_key("equals", Op::equals, "both are the same; a list: one of its values is the other"),
+           operator_key("notEquals", Op::not_equals, "they differ; a list: none of its values is the other"),
+           operator_key("contains", Op::contains, "the list has the value, whole; the text has the piece"),
+           operator_key("notContains", Op::not_contains,
+                        "the list has not the value; the text has not the piece")},
+          "one of equals, notEquals, contains and notContains"),
+      "a list of operators");
   return {Property{std::move(name), std::move(doc), conditions.shape},
           [conditions, join](Reader& reader, const Node& node, Rule& out) {
             // An empty "and" would be true.

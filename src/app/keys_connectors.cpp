@@ -5,6 +5,7 @@
 #include "app/keys.h"
 #include "base/text.h"
 #include "crypto/password.h"
+#include "gateway/session_body.h"
 
 namespace kith::app {
 
@@ -133,13 +134,32 @@ Codec<std::string> password_hash() {
       [](const std::string&) { return json::value(kMasked); });
 }
 
+// One text, or a list of them, which stays a list even with one item: rules tell the two apart.
+Codec<identity::Claim> claim_value() {
+  auto one = text("a text", 1000);
+  auto many = list(one, "a text or a list of texts", true);
+  return {many.shape,
+          [one, many](Reader& reader, const Node& node, identity::Claim& out) {
+            bool is_list = node.kind == Node::Kind::list;
+            if (is_list ? node.items.size() > gateway::kMaxClaimValues : node.kind != Node::Kind::scalar) {
+              return reader.mismatch(node, many.shape.expected, is_list ? "more than 4096 of them" : "");
+            }
+            if (!is_list) return one.read(reader, node, out.values.emplace_back());
+            out.list = true;
+            many.read(reader, node, out.values);
+          },
+          [one, many](const identity::Claim& value) {
+            return value.list || value.values.empty() ? many.show(value.values) : one.show(value.values[0]);
+          }};
+}
+
 Keys<LocalConnectorConfig> local_keys() {
   Keys<LocalUser> user = {
       key("username", &LocalUser::username, text("a user name", 200), "what the user types").required(),
       key("passwordHash", &LocalUser::password_hash, password_hash(), "made by `kith hash-password`")
           .required(),
-      key("claims", &LocalUser::claims, map_of(text("a text", 1000), "a map of claims"),
-          "further claims: email, name, groups ..."),
+      key("claims", &LocalUser::claims, map_of(claim_value(), "a map of claims"),
+          "further claims: email, name, groups ...; a text each, or a list of texts"),
   };
   return {
       key("name", &LocalConnectorConfig::name, name("a name for the connector", false),

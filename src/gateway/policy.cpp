@@ -1,6 +1,7 @@
 #include "gateway/policy.h"
 
 #include <algorithm>
+#include <span>
 
 #include "gateway/router.h"
 
@@ -8,9 +9,31 @@ namespace kith::gateway {
 
 namespace {
 
-bool contains(const Rendered& whole, const std::string& part) {
-  if (whole.is_list) return std::find(whole.list.begin(), whole.list.end(), part) != whole.list.end();
-  return whole.text.find(part) != std::string::npos;
+std::span<const std::string> values_of(const Rendered& operand) {
+  return operand.is_list ? std::span(operand.list) : std::span(&operand.text, 1);
+}
+
+bool equals(const Rendered& left, const Rendered& right) {
+  auto on_the_right = [&](const std::string& value) {
+    auto values = values_of(right);
+    return std::find(values.begin(), values.end(), value) != values.end();
+  };
+  auto values = values_of(left);
+  return std::any_of(values.begin(), values.end(), on_the_right);
+}
+
+// An empty text is part of every text, which nobody means by it.
+bool says_something(const Rendered& parts) {
+  auto values = values_of(parts);
+  return std::any_of(values.begin(), values.end(), [](const std::string& part) { return !part.empty(); });
+}
+
+bool contains(const Rendered& whole, const Rendered& parts) {
+  if (whole.is_list) return equals(whole, parts);
+  auto values = values_of(parts);
+  return std::any_of(values.begin(), values.end(), [&](const std::string& part) {
+    return !part.empty() && whole.text.find(part) != std::string::npos;
+  });
 }
 
 bool is_allowed(const PolicyConfig& policy, const Claims& claims) {
@@ -28,11 +51,10 @@ bool holds(const Condition& condition, const Claims& claims) {
   Rendered right = render(condition.right, claims);
   if (!left.complete || !right.complete) return false;
   switch (condition.op) {
-    case Condition::Op::equals: return left.text == right.text;
-    case Condition::Op::not_equals: return left.text != right.text;
-    // An empty text is part of every text, which nobody means by it.
-    case Condition::Op::contains: return !right.text.empty() && contains(left, right.text);
-    case Condition::Op::not_contains: return !right.text.empty() && !contains(left, right.text);
+    case Condition::Op::equals: return equals(left, right);
+    case Condition::Op::not_equals: return !equals(left, right);
+    case Condition::Op::contains: return says_something(right) && contains(left, right);
+    case Condition::Op::not_contains: return says_something(right) && !contains(left, right);
   }
   return false;
 }

@@ -25,9 +25,14 @@ struct Verdict {
   const PolicyConfig* policy = nullptr;   // the one that judged; null when none matched
 };
 
-// Whether one condition holds. An operand with a missing claim makes equals and contains false; and
-// notEquals and notContains too, since "not x" of somebody we know nothing about proves nothing.
-// contains: a list has the element, or a text has the part.
+// Whether one condition holds. An operand that is one claim and nothing else may be a list; then
+//   equals     some value of one side is some value of the other (a text is its only value);
+//   contains   left a list: as equals, so elements are compared whole; left a text: some value on the
+//              right is a part of it. An empty value on the right is in nothing, and if there is no other
+//              notContains is false as well;
+//   notEquals, notContains   that does not hold, of any value.
+// An operand with a missing claim makes all four false: "not x" of somebody we know nothing about proves
+// nothing.
 bool holds(const Condition& condition, const Claims& claims);
 // No conditions: false, whatever the join.
 bool holds(const Rule& rule, const Claims& claims);

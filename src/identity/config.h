@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "crypto/secret.h"
+#include "identity/claim.h"
 
 namespace kith::identity {
 
@@ -29,8 +30,8 @@ struct OidcConnectorConfig {  // type: oidc
 
 struct LocalUser {
   std::string username;
-  std::string password_hash;                  // crypto/password.h form
-  std::map<std::string, std::string> claims;  // further attributes: email, name, groups ...
+  std::string password_hash;            // crypto/password.h form
+  std::map<std::string, Claim> claims;  // further attributes: email, name, groups ...
 };
 
 struct LocalConnectorConfig {  // type: local, built in, for demos and emergencies

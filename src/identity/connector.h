@@ -15,15 +15,10 @@
 #include "base/time.h"
 #include "http/client.h"
 #include "http/message.h"
+#include "identity/claim.h"
 #include "runtime/ports.h"
 
 namespace kith::identity {
-
-// A claim's value: one text, or a list. Numbers and booleans are their JSON text; objects too.
-struct Claim {
-  std::vector<std::string> values;
-  bool list = false;
-};
 
 struct Identity {
   std::string connector;  // name of the connector that proved it

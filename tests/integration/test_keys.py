@@ -306,8 +306,8 @@ class Apps(KeyTest):
 
     def test_rules_over_claims_decide(self):
         users = local_users(["alice", "bob"])
-        users[0]["claims"].update({"groups": "staff", "level": "3"})
-        users[1]["claims"].update({"groups": "guests", "level": "3"})
+        users[0]["claims"].update({"groups": ["hr", "staff"], "level": "3"})
+        users[1]["claims"].update({"groups": ["guests", "x"], "level": "3"})
 
         def with_rules(location, method, *rules):
             return {"location": location, "authentication": {"idps": ["local"]},
@@ -316,12 +316,17 @@ class Apps(KeyTest):
         level = {"or": [{"equals": ["{{ local.level }}", "3"]}, {"equals": ["{{ local.level }}", "4"]}]}
         not_alice = {"and": [{"notEquals": ["{{ local.sub }}", "alice"]}]}
         no_guest = {"and": [{"notContains": ["{{ local.groups }}", "guests"]}]}
+        is_staff = {"and": [{"equals": ["{{ local.groups }}", "staff"]}]}
+        is_no_guest = {"and": [{"notEquals": ["{{ local.groups }}", "guests"]}]}
         self.apps({"routePatterns": ["/"], "policies": [
-            {"location": "/", **INSIDE},
+            {"location": "/", **INSIDE}, with_rules("/desk", "and", is_staff),
+            with_rules("/home", "and", is_no_guest),
             with_rules("/staff", "and", staff, level), with_rules("/either", "or", staff, not_alice),
             with_rules("/bobs", "and", not_alice), with_rules("/house", "and", no_guest)]}, users=users)
-        expected = {"alice": {"/staff": 200, "/either": 200, "/bobs": 403, "/house": 200},
-                    "bob": {"/staff": 403, "/either": 200, "/bobs": 200, "/house": 403}}
+        expected = {"alice": {"/staff": 200, "/either": 200, "/bobs": 403, "/house": 200,
+                              "/desk": 200, "/home": 200},
+                    "bob": {"/staff": 403, "/either": 200, "/bobs": 200, "/house": 403,
+                            "/desk": 403, "/home": 403}}
         for user, paths in expected.items():
             browser = self.browser(self.cluster)
             self.assertEqual(browser.login("/echo", user, PASSWORD).status, 200)

@@ -565,8 +565,13 @@ std::vector<Row> connector_rows() {
        "connectors[0].users[0].passwordHash: expected a password hash, as `kith hash-password` makes it, "
        "found a value "
        "that is not shown"},
-      {"connectors[].users[].claims", user(kUser + ", claims: {email: a@b.test}"),
-       [](const Config& c) { return first_local(c).users[0].claims.at("email") == "a@b.test"; },
+      {"connectors[].users[].claims", user(kUser + ", claims: {email: a@b.test, groups: [hr]}"),
+       [](const Config& c) {
+         const auto& claims = first_local(c).users[0].claims;
+         const identity::Claim &email = claims.at("email"), &groups = claims.at("groups");
+         return !email.list && email.values == std::vector<std::string>{"a@b.test"} && groups.list &&
+                groups.values == std::vector<std::string>{"hr"};
+       },
        user(kUser + ", claims: [email]"), "connectors[0].users[0].claims: expected a map of claims"},
   };
 }

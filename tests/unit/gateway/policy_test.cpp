@@ -108,6 +108,40 @@ TEST_F(Rules, CompareTextsAndLists) {
   EXPECT_TRUE(check(Op::equals, claim("corp.sub"), literal("alice")));
 }
 
+TEST_F(Rules, LookAtEachValueOfAListByItself) {
+  using Op = Condition::Op;
+  identities[0].claims["one"] = {.values = {"hr"}, .list = true};
+  identities[0].claims["none"] = {.values = {}, .list = true};
+  identities[0].claims["banned"] = {.values = {"root", "staff"}, .list = true};
+  struct Row {
+    Template left, right;
+    bool equal, contains;
+  };
+  const Row rows[] = {
+      {claim("corp.groups"), literal("hr"), true, true},
+      {claim("corp.groups"), literal("staff"), true, true},
+      {claim("corp.groups"), literal("root"), false, false},
+      {claim("corp.groups"), literal("hr,staff"), false, false},
+      {claim("corp.groups"), literal("h"), false, false},
+      {literal("staff"), claim("corp.groups"), true, true},
+      {literal("the staff of hr"), claim("corp.groups"), false, true},
+      {claim("corp.groups"), claim("corp.banned"), true, true},
+      {claim("corp.one"), claim("corp.banned"), false, false},
+      {claim("corp.one"), literal("hr"), true, true},
+      {claim("corp.none"), literal("hr"), false, false},
+  };
+  for (const Row& row : rows) {
+    const std::string& name = row.left.parts[0].text + " " + row.right.parts[0].text;
+    EXPECT_EQ(check(Op::equals, row.left, row.right), row.equal) << name;
+    EXPECT_EQ(check(Op::not_equals, row.left, row.right), !row.equal) << name;
+    EXPECT_EQ(check(Op::contains, row.left, row.right), row.contains) << name;
+    EXPECT_EQ(check(Op::not_contains, row.left, row.right), !row.contains) << name;
+  }
+  Template inside = literal("in ");
+  inside.parts.push_back(claim("corp.groups").parts[0]);
+  EXPECT_TRUE(check(Op::equals, inside, literal("in hr,staff"))) << "within a text it is joined";
+}
+
 TEST_F(Rules, AMissingClaimMakesEveryOperatorFalse) {
   using Op = Condition::Op;
   for (Op op : {Op::equals, Op::not_equals, Op::contains, Op::not_contains}) {
@@ -120,6 +154,9 @@ TEST_F(Rules, AMissingClaimMakesEveryOperatorFalse) {
 TEST_F(Rules, AnEmptyTextIsPartOfNothing) {
   EXPECT_FALSE(check(Condition::Op::contains, claim("corp.email"), literal("")));
   EXPECT_FALSE(check(Condition::Op::not_contains, claim("corp.email"), literal("")));
+  identities[0].claims["empty"] = {.values = {"", ""}, .list = true};
+  EXPECT_FALSE(check(Condition::Op::contains, claim("corp.email"), claim("corp.empty")));
+  EXPECT_FALSE(check(Condition::Op::not_contains, claim("corp.email"), claim("corp.empty")));
 }
 
 TEST_F(Rules, WithoutConditionsHoldForNobody) {

@@ -26,7 +26,11 @@ LocalConnectorConfig config() {
   LocalConnectorConfig config;
   config.name = "demo";
   config.enabled = true;
-  config.users = {{"ann", hash_of_secret(), {{"email", "ann@example.org"}, {"sub", "forged"}}},
+  config.users = {{"ann",
+                   hash_of_secret(),
+                   {{"email", {{"ann@example.org"}, false}},
+                    {"groups", {{"hr", "it"}, true}},
+                    {"sub", {{"forged"}, false}}}},
                   {"bob", hash_of_secret(), {}}};
   return config;
 }
@@ -101,6 +105,8 @@ TEST_F(LocalConnectorTest, TheRightPasswordGivesTheIdentity) {
   EXPECT_EQ(identity.subject, "ann");
   EXPECT_EQ(identity.claims.at("username").values, std::vector<std::string>{"ann"});
   EXPECT_EQ(identity.claims.at("email").values, std::vector<std::string>{"ann@example.org"});
+  EXPECT_EQ(identity.claims.at("groups").values, (std::vector<std::string>{"hr", "it"}));
+  EXPECT_TRUE(identity.claims.at("groups").list);
   EXPECT_EQ(identity.claims.at("sub").values, std::vector<std::string>{"ann"});  // not to be configured away
   EXPECT_EQ(identity.authenticated, world.loop.wall_now());
 }

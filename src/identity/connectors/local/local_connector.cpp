@@ -135,7 +135,7 @@ Identity LocalConnector::identity_of(const LocalUser& user) const {
   identity.authenticated = ports_.loop.wall_now();
   identity.claims["sub"] = Claim{{user.username}, false};
   identity.claims["username"] = Claim{{user.username}, false};
-  for (const auto& [name, value] : user.claims) identity.claims.emplace(name, Claim{{value}, false});
+  for (const auto& [name, value] : user.claims) identity.claims.emplace(name, value);
   return identity;
 }
 
