@@ -65,6 +65,7 @@ class Node final : public gateway::HealthSource {
   void on_signal(int signal);
   void begin_drain(Log::Fields why);
   runtime::Task<void> shut_down();
+  runtime::Task<void> drain_on(size_t index, MonoTime deadline);
   runtime::Task<bool> drain_worker(size_t index, MonoTime deadline);
 
   const Config config_;
@@ -283,6 +284,11 @@ void Node::begin_drain(Log::Fields why) {
   control_scope_.spawn(shut_down());
 }
 
+runtime::Task<void> Node::drain_on(size_t index, MonoTime deadline) {
+  auto drain = [this, index, deadline] { return drain_worker(index, deadline); };
+  (void)co_await runtime::run_on<bool>(runtime_.control(), runtime_.worker(index), drain);
+}
+
 runtime::Task<bool> Node::drain_worker(size_t index, MonoTime deadline) {
   Worker& worker = *workers_[index];
   co_await worker.server->drain(deadline);
@@ -304,10 +310,10 @@ runtime::Task<void> Node::shut_down() {
   runtime::Timer cut = loop.call_at(deadline, [this] {
     if (session_cluster_ != nullptr) session_cluster_->hub().reset_all();
   });
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    auto drain = [this, i, deadline] { return drain_worker(i, deadline); };
-    (void)co_await runtime::run_on<bool>(loop, runtime_.worker(i), drain);
-  }
+  // All at once: none may go on accepting while another waits for its last request.
+  runtime::Scope drains;
+  for (size_t i = 0; i < workers_.size(); ++i) drains.spawn(drain_on(i, deadline));
+  co_await drains.close();
   for (auto& cluster : clusters_) {
     co_await cluster->leave(loop.now() + kLeaveTimeout);
     co_await cluster->stop();

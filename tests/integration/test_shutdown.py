@@ -42,6 +42,32 @@ class Leaving(ProcessTest):
             slow.result(20)
         cluster.b.process.wait_exit(30)
 
+    def test_every_worker_stops_accepting_while_others_still_have_requests(self):
+        cluster = self.make_cluster(names=("a",)).start()
+        count = 8  # the system spreads connections over the workers; all on one worker: 1 in 128 runs, at 2
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            slow = [pool.submit(self.get_slow, cluster.a, 4000) for _ in range(count)]
+            time.sleep(0.5)
+            cluster.a.terminate()
+            wait_until(lambda: cluster.a.status() == (0, ""), 3, "the listeners to close", every=0.01)
+            for _ in range(3 * count):
+                self.assertEqual(cluster.a.status(), (0, ""))
+            self.assertFalse(any(one.done() for one in slow))
+            self.assertEqual([one.result(20) for one in slow], [200] * count)
+        self.assertEqual(cluster.a.process.wait_exit(30), 0)
+
+    def test_a_request_that_came_while_draining_was_announced_is_answered_too(self):
+        cluster = self.make_cluster(names=("a",)).start()
+        count = 8
+        with concurrent.futures.ThreadPoolExecutor(2 * count) as pool:
+            early = [pool.submit(self.get_slow, cluster.a, 2500) for _ in range(count)]
+            time.sleep(0.4)
+            cluster.a.terminate()
+            wait_until(lambda: cluster.a.status() == (503, "draining"), 2, "503 draining", every=0.005)
+            late = [pool.submit(self.get_slow, cluster.a, 4000) for _ in range(count)]
+            self.assertEqual([one.result(20) for one in early + late], [200] * 2 * count)
+        self.assertEqual(cluster.a.process.wait_exit(30), 0)
+
     def test_the_others_see_a_leave_and_not_a_crash(self):
         cluster = self.make_cluster().start()
         self.assertEqual(cluster.c.stop(), 0)
