@@ -1,6 +1,7 @@
 // What this node has applied of each log, for the worker loops: the control loop writes, all read.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,17 @@ class AppliedView {
     uint64_t& known = prefixes_[replica];
     if (prefix > known) known = prefix;
   }
+  // Of what nothing is known any more; of a node, the lives that `over` is true of.
+  void forget(const Replica& replica) {
+    std::unique_lock lock(mutex_);
+    prefixes_.erase(replica);
+  }
+  template <class Over>
+  void forget_lives(NodeId node, Over over) {
+    std::unique_lock lock(mutex_);
+    for (auto at = prefixes_.lower_bound({node, 0}); at != prefixes_.end() && at->first.node == node;)
+      at = over(at->first) ? prefixes_.erase(at) : std::next(at);
+  }
   bool covers(const Dot& dot) const {
     if (dot.seq == 0) return true;
     std::shared_lock lock(mutex_);
@@ -27,12 +39,14 @@ class AppliedView {
   // The node whose id starts with the prefix. (Two known ids with one prefix of 8 bytes: never by chance,
   // and the position's MAC has bound it to a write of this cluster.)
   std::optional<NodeId> find(ByteView prefix) const {
+    Replica least;
+    if (prefix.size() > NodeId::kSize) return std::nullopt;
+    std::copy(prefix.begin(), prefix.end(), least.node.bytes.begin());
     std::shared_lock lock(mutex_);
-    for (const auto& [replica, applied] : prefixes_) {
-      ByteView id = replica.node.view();
-      if (prefix.size() <= id.size() && std::equal(prefix.begin(), prefix.end(), id.begin())) return replica.node;
-    }
-    return std::nullopt;
+    auto it = prefixes_.lower_bound(least);
+    if (it == prefixes_.end() || !std::equal(prefix.begin(), prefix.end(), it->first.node.bytes.begin()))
+      return std::nullopt;
+    return it->first.node;
   }
 
  private:

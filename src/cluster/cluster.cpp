@@ -350,6 +350,7 @@ void Cluster::on_event(const membership::Event& event) {
                                  {"reason", to_string(down->why)},
                                  {"members", membership_.live_members()}});
     links_.forget(down->node);
+    applied_.forget_lives(down->node, [this](const Replica& life) { return !replication_.remembers(life); });
   } else if (const auto* drop = std::get_if<membership::DropLink>(&event)) {
     links_.drop_membership(drop->node);
   } else if (const auto* unreachable = std::get_if<membership::Unreachable>(&event)) {
@@ -376,6 +377,8 @@ void Cluster::on_event(replication::Event event) {
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
     applied_.note(covered->origin, covered->prefix);
     applied_event_.notify_all();
+  } else if (auto* forgotten = std::get_if<replication::Forgotten>(&event)) {
+    applied_.forget(forgotten->origin);
   } else if (std::get_if<replication::AckProgress>(&event) != nullptr) {
     ack_event_.notify_all();
   } else if (auto* pulled = std::get_if<replication::Pulled>(&event)) {

@@ -38,6 +38,10 @@ void Core::peer_down(NodeId node, MonoTime now) {
   const Replica replica = found->second.replica;
   peers_.erase(found);
   if (applied_.contains(replica)) departed_.push_back({replica, now});
+  if (auto brought = brought_.find(node); brought != brought_.end()) {
+    std::erase_if(brought->second, [&](const Replica& origin) { return !applied_.contains(origin); });
+    if (brought->second.empty()) brought_.erase(brought);
+  }
 
   if (intake_ && intake_->from == replica) abort_snapshot(now);
   for (auto& [origin, repair] : repairs_) {

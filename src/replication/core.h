@@ -82,13 +82,16 @@ struct AckProgress {  // the peer has applied our own log up to seq, and maybe s
   uint64_t seq = 0;
 };
 struct CaughtUp {};  // once: caught_up() became true
-struct Pulled {      // the answer to pull(); a found state came just before, as ApplyState
+struct Forgotten {   // nothing is known of this log any more, covers() is false for all of it
+  Replica origin;
+};
+struct Pulled {  // the answer to pull(); a found state came just before, as ApplyState
   uint64_t request = 0;
   NodeId from;
   bool found = false;   // the other side knew the key
   bool covers = false;  // it had applied at_least, so this is at least as new, also when not found
 };
-using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Pulled>;
+using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Forgotten, Pulled>;
 
 struct Config {
   RingLimits ring;                  // for all logs together
@@ -99,8 +102,12 @@ struct Config {
   size_t range_bytes = 1 << 20;   // sent for one range request
   size_t snapshot_window = 4;     // chunks on their way
   size_t max_departed = 256;      // logs of replicas that are not present; beyond, they are retired ...
-  Duration retire_after = 10min;  // ... when they were quiet for so long and all agree on them
-  size_t max_debts = 1024;        // pulled states not yet known to be in a log
+  Duration retire_after = 10min;  // ... when they were quiet for so long and all agree on them; beyond
+                                  // twice as many, also when a peer does not agree
+  // Logs that exist for us by one peer's word alone. An honest peer brings a node that joins what is
+  // departed (twice max_departed at most) and what is retired (512).
+  size_t max_brought = 1024;
+  size_t max_debts = 1024;  // pulled states not yet known to be in a log
 };
 
 struct Counters {
@@ -108,7 +115,7 @@ struct Counters {
   uint64_t ranges_asked = 0, ranges_answered = 0, ranges_gone = 0;
   uint64_t snapshots_taken = 0, snapshots_aborted = 0, snapshots_served = 0;
   uint64_t pulls_asked = 0, pulls_answered = 0;
-  uint64_t debts_written = 0, logs_retired = 0, messages_refused = 0;
+  uint64_t debts_written = 0, logs_retired = 0, logs_refused = 0, messages_refused = 0;
 };
 
 class Core {
@@ -160,6 +167,8 @@ class Core {
   Replica self() const { return self_; }
   uint64_t own_seq() const { return own_seq_; }
   size_t bytes_held() const { return ring_.bytes(); }
+  // Whether Forgotten will come for this log, when the time is there.
+  bool remembers(const Replica& origin) const { return applied_.contains(origin) || is_retired(origin); }
   const Counters& counters() const { return counters_; }
 
  private:
@@ -264,6 +273,8 @@ class Core {
   Result<void> on_pull(Peer& peer, ByteView payload);
   Result<void> on_pulled(Peer& peer, ByteView payload, MonoTime now);
   void introduce(Peer& peer);
+  bool knows(const Replica& origin) const;
+  bool bring(NodeId peer, const Replica& origin);
   // repair.cpp
   void note_lack(const Replica& origin, MonoTime now);
   void plan(MonoTime now);
@@ -297,6 +308,7 @@ class Core {
   std::deque<Departed> departed_;      // logs without a present node, the longest quiet first
   Vector retired_;                     // logs that were dropped from the vector: what we had of them ...
   std::deque<Replica> retired_order_;  // ... the oldest first, bounded
+  std::map<NodeId, std::set<Replica>> brought_;  // logs that are here by the word of this peer
   std::deque<Event> events_;
   bool caught_up_ = false;
   bool founding_ = false;

@@ -8,7 +8,6 @@
 namespace kith::replication {
 namespace {
 
-constexpr size_t kMaxKnownLogs = 4096;  // entries of a peer's vector
 constexpr size_t kMaxWaitingPulls = 1024;
 constexpr size_t kMaxWaitingRanges = 1024;
 
@@ -63,14 +62,15 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
     if (origin == self_ && coverage.highest() > own_seq_)
       return broken("acknowledges what was never written");
 
-    if (peer.known.size() >= kMaxKnownLogs && !peer.known.contains(origin))
-      return Error(Code::limit, "a vector of too many logs", Side::peer);
+    // Only the entry is left out, never the link: an honest peer may be passing on what another made up.
+    if (!knows(origin) && !bring(peer.replica.node, origin)) continue;
     if (!peer.known[origin].merge(coverage)) continue;
     if (auto old = retired_.find(origin); old != retired_.end()) {
       if (old->second == coverage) {
         peer.changed.insert(origin);  // say that we agree, so that it may retire the log too
         continue;
       }
+      if (!bring(peer.replica.node, origin)) continue;
       log_of(origin, now);  // not all are alike in it after all
     }
     if (origin == self_)
@@ -84,6 +84,23 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
   return {};
 }
 
+bool Core::knows(const Replica& origin) const {
+  return origin == self_ || is_present(origin) || remembers(origin);
+}
+
+// Anybody can invent names. What one peer brings is bounded, whether or not it comes back, so that it
+// cannot make our vector grow without end, nor, through ours, that of the others.
+bool Core::bring(NodeId peer, const Replica& origin) {
+  std::set<Replica>& brought = brought_[peer];
+  if (brought.contains(origin)) return true;
+  if (brought.size() >= config_.max_brought) {
+    ++counters_.logs_refused;
+    return false;
+  }
+  brought.insert(origin);
+  return true;
+}
+
 // A peer that is joining takes a snapshot; streaming it the whole ring as well would be wasted.
 void Core::introduce(Peer& peer) {
   peer.introduced = true;
@@ -94,8 +111,8 @@ void Core::introduce(Peer& peer) {
 Result<void> Core::on_range_request(Peer& peer, ByteView payload) {
   auto message = decode_range_request(payload);
   if (!message) return broken("a malformed range request");
-  if (peer.ranges.size() >= kMaxWaitingRanges && !peer.ranges.contains(message->origin))
-    return Error(Code::limit, "too many range requests", Side::peer);
+  // Left out, it will be asked for again, or of somebody else.
+  if (peer.ranges.size() >= kMaxWaitingRanges && !peer.ranges.contains(message->origin)) return {};
   peer.ranges[message->origin] =
       RangeJob{message->request, message->origin, std::move(message->wanted), config_.range_bytes};
   return {};
@@ -134,7 +151,12 @@ Result<void> Core::on_snapshot(Peer& peer, ByteView payload, MonoTime now) {
   if (!intake_ || intake_->from != peer.replica || intake_->request != message->request) return {};
   if (message->chunk != intake_->next_chunk) return broken("a snapshot with a hole");
   if (message->chunk == 0) intake_->at_start = message->ahead;
-  for (const auto& [origin, coverage] : message->ahead) intake_->latest[origin].merge(coverage);
+  for (const auto& [origin, coverage] : message->ahead) {
+    if (knows(origin) || bring(peer.replica.node, origin))
+      intake_->latest[origin].merge(coverage);
+    else
+      message->cut = true;
+  }
   if (message->cut) intake_->latest[peer.replica].merge(Coverage(kMaxSeq));  // unknown, so never paid
   ++intake_->next_chunk;
   intake_->deadline = now + config_.request_timeout;

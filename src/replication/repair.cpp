@@ -109,6 +109,7 @@ void Core::finish_snapshot(Peer& donor, MonoTime now) {
   ++counters_.snapshots_taken;
   for (const auto& [origin, coverage] : intake.at_start) {
     if (origin == self_ || have_of(origin).contains(coverage)) continue;
+    if ((!knows(origin) || is_retired(origin)) && !bring(donor.replica.node, origin)) continue;
     Coverage& log = log_of(origin, now);
     if (!log.merge(coverage)) continue;
     events_.push_back(Covered{origin, log.prefix()});
@@ -203,7 +204,8 @@ void Core::write_debt(const Debt& debt, MonoTime now) {
 }
 
 // Restarts leave logs behind that nobody writes any more. What all have alike need not be spoken of;
-// whoever differs in it will say so, and then it is revived.
+// whoever differs in it will say so, and then it is revived. One peer that never agrees, for whatever
+// reason, must not keep them for ever.
 void Core::retire_logs(MonoTime now) {
   for (size_t at = 0; at < departed_.size() && departed_.size() > config_.max_departed;) {
     const Departed departed = departed_[at];
@@ -211,7 +213,9 @@ void Core::retire_logs(MonoTime now) {
       auto known = each.second.known.find(departed.origin);
       return known != each.second.known.end() && known->second == applied_[departed.origin];
     });
-    if (now - departed.since >= config_.retire_after && alike && !peers_.empty()) {
+    const bool agreed = alike && !peers_.empty();
+    const bool too_many = departed_.size() > 2 * config_.max_departed;
+    if (now - departed.since >= config_.retire_after && (agreed || too_many)) {
       departed_.erase(departed_.begin() + static_cast<std::ptrdiff_t>(at));
       retire(departed.origin);
     } else {
@@ -225,11 +229,13 @@ void Core::retire(const Replica& origin) {
   retired_order_.push_back(origin);
   applied_.erase(origin);
   repairs_.erase(origin);
+  for (auto& [node, brought] : brought_) brought.erase(origin);
   ++counters_.logs_retired;
   if (retired_order_.size() <= kMaxRetiredRemembered) return;
   const Replica oldest = retired_order_.front();
   retired_order_.pop_front();
   retired_.erase(oldest);
+  events_.push_back(Forgotten{oldest});
   for (auto& [node, peer] : peers_) {
     peer.known.erase(oldest);
     peer.at_start.erase(oldest);

@@ -363,6 +363,66 @@ TEST_F(CoreTest, AnAcknowledgementOfWhatWasNeverWrittenIsRefused) {
   EXPECT_EQ(a.core.counters().messages_refused, 1u);
 }
 
+// Logs of nobody, one op in each, as an insider sends them.
+void invent(Core& victim, const Replica& liar, uint64_t count, MonoTime now, uint64_t first = 1) {
+  auto send = [&](MessageType type, const Bytes& payload) {
+    (void)victim.handle_message(liar.node, static_cast<uint8_t>(type), payload, now);
+  };
+  for (uint64_t life = first; life < first + count; ++life) {
+    const Replica nobody{node(77), life};
+    send(MessageType::vector, encode(VectorMessage{true, true, {{nobody, Coverage(1)}}}));
+    OpsWriter ops(nobody);
+    ops.add(1, encode_op_body(Op{}));
+    send(MessageType::ops, ops.take());
+  }
+}
+
+TEST_F(CoreTest, APeerThatInventsLogsDoesNotCutHonestPeersOffOneAnother) {
+  Node a(1, now), b(2, now);
+  for (Node* each : {&a, &b}) each->core.allow_founding(now);
+  link(a, b);
+  settle({&a, &b});
+  const Replica liar{node(9), 1};
+  b.core.peer_up(liar, now);
+  invent(b.core, liar, 4096, now);
+  pass({&a, &b}, 5s);  // settle() expects that no message is refused
+  const Dot dot = b.write(1, {5}, now);
+  settle({&a, &b});
+  EXPECT_TRUE(a.core.covers(dot));
+  EXPECT_GT(b.core.counters().logs_refused, 0u);
+}
+
+TEST_F(CoreTest, WhatOnePeerBringsIsBoundedAlsoWhenItComesBack) {
+  Config few;
+  few.max_brought = 8;
+  Node a(1, now, few);
+  const Replica liar{node(9), 1};
+  for (uint64_t round = 0; round < 5; ++round) {
+    a.core.peer_up(liar, now);
+    invent(a.core, liar, 100, now, 1 + 1000 * round);
+    a.core.peer_down(liar.node, now);
+    a.drain();
+  }
+  EXPECT_LE(a.core.applied().size(), 9u);
+}
+
+TEST_F(CoreTest, APeerThatNeverAgreesDoesNotKeepInventedLogsForEver) {
+  Config few;
+  few.max_departed = 4;
+  few.max_brought = 40;
+  few.retire_after = 5s;
+  Node a(1, now, few);
+  const Replica liar{node(9), 1};
+  a.core.peer_up(liar, now);
+  invent(a.core, liar, 40, now);
+  a.drain();
+  EXPECT_GT(a.core.applied().size(), 30u);
+  Node b(2, now, few);  // has none of them, and never says that it has
+  a.core.peer_up(b.core.self(), now);
+  pass({&a}, 10s);
+  EXPECT_LE(a.core.applied().size(), 9u);
+}
+
 TEST_F(CoreTest, AnUnknownMessageTypeIsSkippedAndAnOversizedMessageRefused) {
   Node a(1, now), b(2, now);
   link(a, b);
