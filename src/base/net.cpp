@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/text.h"
@@ -41,12 +42,17 @@ bool IpAddress::is_unspecified() const {
 
 std::string IpAddress::text() const {
   char buffer[INET6_ADDRSTRLEN];
-  if (is_v4()) {
-    inet_ntop(AF_INET, bytes.data() + 12, buffer, sizeof buffer);
-  } else {
+  if (!is_v4()) {
     inet_ntop(AF_INET6, bytes.data(), buffer, sizeof buffer);
+    return buffer;
   }
-  return buffer;
+  // Part of each request, and inet_ntop goes through sprintf.
+  char* end = buffer;
+  for (size_t i = 12; i < 16; ++i) {
+    if (i > 12) *end++ = '.';
+    end = std::to_chars(end, buffer + sizeof buffer, bytes[i]).ptr;
+  }
+  return {buffer, end};
 }
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {

@@ -43,7 +43,11 @@ std::vector<IpAddress> hops(const http::Headers& headers) {
 
 // The port a browser would have used: the authority's own, or the scheme's.
 std::string port_of(std::string_view scheme, std::string_view authority) {
-  if (auto host_port = parse_host_port(authority)) return std::to_string(host_port->port);
+  const size_t colon = authority.rfind(':');
+  const bool has_port =
+      colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
+  if (auto port = has_port ? parse_u64(authority.substr(colon + 1)) : std::nullopt; port && *port < 65536)
+    return std::to_string(*port);
   return scheme == "https" ? "443" : "80";
 }
 

@@ -28,7 +28,6 @@ struct RequestContext {
   WallTime now{};
   std::string request_id;
   ClientFacts client;
-  http::Headers response_headers;  // ours, on every response that starts here
 
   const App* app = nullptr;  // of the matched route
   OwnPlace own_place = OwnPlace::none;
@@ -38,7 +37,7 @@ struct RequestContext {
   // For the access log.
   std::string_view decision = "";
   std::string_view reason = "";
-  std::string upstream;
+  std::string_view upstream = "";  // the app's
   std::string forwarded_to;
 
   const http::RequestHead& request() const { return exchange.request(); }

@@ -97,13 +97,13 @@ void Gateway::prepare(RequestContext& context) {
   context.now = loop.wall_now();
   context.client = client_facts(context.request(), context.exchange.origin(), routes_->trusted_proxies);
   context.request_id = choose_request_id(context, services_.ports.entropy);
-  context.response_headers.add(std::string(kNodeHeader), services_.node_name);
-  context.response_headers.add(std::string(kRequestIdHeader), context.request_id);
+  http::Headers& ours = context.exchange.response_headers();
+  ours.add(kNodeHeader, services_.node_name);
+  ours.add(kRequestIdHeader, context.request_id);
   if (!context.forwarded_by().empty()) {
-    context.response_headers.add(std::string(kForwardedByHeader), context.forwarded_by());
+    ours.add(kForwardedByHeader, context.forwarded_by());
     counters_.requests_forwarded_in.add();
   }
-  context.exchange.set_response_headers(context.response_headers);
   counters_.requests.add();
 }
 

@@ -13,46 +13,54 @@ constexpr size_t kMaxInjectedValue = 8 << 10;
 constexpr std::string_view kVia = "1.1 kith";
 
 // Of one connection only (RFC 9110 section 7.6.1), and what the codec writes itself.
-constexpr std::array<std::string_view, 12> kHopByHop = {"connection",
-                                                        "keep-alive",
-                                                        "proxy-connection",
-                                                        "proxy-authenticate",
-                                                        "proxy-authorization",
-                                                        "te",
-                                                        "trailer",
-                                                        "transfer-encoding",
-                                                        "upgrade",
-                                                        "expect",
-                                                        "content-length",
-                                                        "http2-settings"};
-
-// What a client may not say about itself: we say it, or nobody does. Folded names and prefixes.
-constexpr std::array<std::string_view, 5> kOursExact = {"forwarded", "x-real-ip", "x-request-id",
-                                                        "x-original-url", "x-rewrite-url"};
-constexpr std::array<std::string_view, 2> kOursPrefix = {"x-forwarded-", "x-kith-"};
-
-bool is_hop_by_hop(std::string_view folded) {
-  return std::find(kHopByHop.begin(), kHopByHop.end(), folded) != kHopByHop.end();
-}
-
-bool is_ours(std::string_view folded) {
-  return std::find(kOursExact.begin(), kOursExact.end(), folded) != kOursExact.end() ||
-         std::any_of(kOursPrefix.begin(), kOursPrefix.end(),
-                     [&](std::string_view prefix) { return folded.starts_with(prefix); });
-}
-
-// Names that the message's Connection header declares to be of that connection, folded.
-std::vector<std::string> connection_names(const http::Headers& headers) {
-  std::vector<std::string> names;
-  for (const http::Header& header : headers) {
-    if (!iequals(header.name, "Connection")) continue;
-    for (std::string_view item : split(header.value, ',')) names.push_back(fold_header_name(trim(item)));
-  }
+const http::NameSet& hop_by_hop() {
+  static const http::NameSet names = {"connection",
+                                      "keep-alive",
+                                      "proxy-connection",
+                                      "proxy-authenticate",
+                                      "proxy-authorization",
+                                      "te",
+                                      "trailer",
+                                      "transfer-encoding",
+                                      "upgrade",
+                                      "expect",
+                                      "content-length",
+                                      "http2-settings"};
   return names;
 }
 
-bool has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+// What a client may not say about itself: we say it, or nobody does.
+const http::NameSet& ours() {
+  static const http::NameSet names = {"forwarded", "x-real-ip", "x-request-id", "x-original-url",
+                                      "x-rewrite-url"};
+  return names;
+}
+constexpr std::array<std::string_view, 2> kOursPrefix = {"x-forwarded-", "x-kith-"};
+
+bool starts_folded(std::string_view name, std::string_view prefix) {
+  return name.size() >= prefix.size() && http::same_folded(name.substr(0, prefix.size()), prefix);
+}
+
+bool is_ours(const http::Header& header) {
+  return ours().contains(header) ||
+         std::any_of(kOursPrefix.begin(), kOursPrefix.end(),
+                     [&](std::string_view prefix) { return starts_folded(header.name, prefix); });
+}
+
+// Names that the message's Connection header declares to be of that connection.
+http::NameSet connection_names(const http::Headers& headers) {
+  http::NameSet names;
+  for (const http::Header& header : headers) {
+    if (!header.is("Connection")) continue;
+    for (std::string_view rest = header.value; !rest.empty();) {
+      const size_t comma = rest.find(',');
+      const std::string_view name = trim(rest.substr(0, comma));
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+      // These two name no header of the message, or one that is dropped anyway.
+      if (!iequals(name, "close") && !iequals(name, "keep-alive")) names.add(name);
+    }
+  }
+  return names;
 }
 
 std::string header_value(std::string_view text) {
@@ -64,17 +72,23 @@ std::string header_value(std::string_view text) {
 }
 
 void add_via(http::Headers& headers) {
-  std::string via(headers.get("Via"));
-  headers.set("Via", via.empty() ? std::string(kVia) : via.append(", ").append(kVia));
+  const auto via = headers.find("Via");
+  if (via && !via->empty()) {
+    headers.set("Via", std::string(*via).append(", ").append(kVia));
+  } else {
+    headers.set("Via", kVia);
+  }
 }
+
+// Beside what was received: what we add to a head.
+constexpr size_t kOwnHeaders = 12;
+constexpr size_t kOwnBytes = 400;
 
 }  // namespace
 
 std::string fold_header_name(std::string_view name) {
-  std::string folded = lower(name);
-  for (char& c : folded) {
-    if (!is_digit(c) && !(c >= 'a' && c <= 'z')) c = '-';
-  }
+  std::string folded(name);
+  for (char& c : folded) c = http::fold_name(c);
   return folded;
 }
 
@@ -84,37 +98,36 @@ bool is_injectable(std::string_view name) {
     char small = lower(c);
     if (!is_digit(c) && !(small >= 'a' && small <= 'z') && c != '-' && c != '_') return false;
   }
-  std::string folded = fold_header_name(name);
-  return !is_hop_by_hop(folded) && !is_ours(folded) && folded != "host" && folded != "cookie" &&
-         folded != "via";
+  const http::Header header{name, {}, http::name_key(name)};
+  static const http::NameSet others = {"host", "cookie", "via"};
+  return !hop_by_hop().contains(header) && !is_ours(header) && !others.contains(header);
 }
 
-http::Headers upstream_headers(const http::RequestHead& request, const std::vector<std::string>& injected,
+http::Headers upstream_headers(const http::RequestHead& request, const http::NameSet& injected,
                                const CookieJar& cookies, const UpstreamFacts& facts) {
   http::Headers headers;
-  std::vector<std::string> connection = connection_names(request.headers);
+  headers.reserve(request.headers.size() + kOwnHeaders, request.headers.wire_size() + kOwnBytes);
+  const http::NameSet connection = connection_names(request.headers);
+  const http::NameSet& hops = hop_by_hop();
   for (const http::Header& header : request.headers) {
-    std::string folded = fold_header_name(header.name);
-    if (folded == "host" || is_hop_by_hop(folded) || is_ours(folded)) continue;
-    if (has(connection, folded) || has(injected, folded)) continue;
-    headers.add(header.name, header.value);
+    if (header.is("host") || hops.contains(header) || is_ours(header)) continue;
+    if (connection.contains(header) || injected.contains(header)) continue;
+    headers.add(header);
   }
 
-  std::vector<std::string> ours;
+  std::vector<std::string> dropped;
   for (std::string& name : cookie_names(headers)) {
-    if (cookies.is_ours(name)) ours.push_back(std::move(name));
+    if (cookies.is_ours(name)) dropped.push_back(std::move(name));
   }
-  if (!ours.empty()) http::strip_cookies(headers, ours);
+  if (!dropped.empty()) http::strip_cookies(headers, dropped);
 
   headers.add("X-Forwarded-For", facts.client.forwarded_for);
   headers.add("X-Forwarded-Proto", facts.client.scheme);
   headers.add("X-Forwarded-Host", facts.client.authority);
   headers.add("X-Forwarded-Port", facts.client.port);
-  headers.add(std::string(kRequestIdHeader), std::string(facts.request_id));
-  headers.add(std::string(kNodeHeader), std::string(facts.node_name));
-  if (!facts.forwarded_by.empty()) {
-    headers.add(std::string(kForwardedByHeader), std::string(facts.forwarded_by));
-  }
+  headers.add(kRequestIdHeader, facts.request_id);
+  headers.add(kNodeHeader, facts.node_name);
+  if (!facts.forwarded_by.empty()) headers.add(kForwardedByHeader, facts.forwarded_by);
   add_via(headers);
   return headers;
 }
@@ -125,21 +138,22 @@ void inject_headers(http::Headers& headers, const std::vector<HeaderConfig>& con
     Rendered rendered = render(header.value, claims);
     std::string value = header_value(rendered.text);
     if (!rendered.complete || value.empty() || value.size() > kMaxInjectedValue) continue;
-    headers.add(header.name, std::move(value));
+    headers.add(header.name, value);
   }
 }
 
 http::Headers client_headers(const http::Headers& upstream, const CookieJar& cookies) {
   http::Headers headers;
-  std::vector<std::string> connection = connection_names(upstream);
+  headers.reserve(upstream.size() + kOwnHeaders, upstream.wire_size() + kOwnBytes);
+  const http::NameSet connection = connection_names(upstream);
+  const http::NameSet& hops = hop_by_hop();
   for (const http::Header& header : upstream) {
-    std::string folded = fold_header_name(header.name);
-    if (is_hop_by_hop(folded) || folded.starts_with("x-kith-") || has(connection, folded)) continue;
-    if (folded == "set-cookie") {
-      std::string_view text = header.value;
-      if (cookies.is_ours(trim(text.substr(0, text.find_first_of("=;"))))) continue;
-    }
-    headers.add(header.name, header.value);
+    if (hops.contains(header) || starts_folded(header.name, "x-kith-") || connection.contains(header))
+      continue;
+    if (header.is("set-cookie") &&
+        cookies.is_ours(trim(header.value.substr(0, header.value.find_first_of("=;")))))
+      continue;
+    headers.add(header);
   }
   add_via(headers);
   return headers;

@@ -32,8 +32,8 @@ struct UpstreamFacts {
   std::string_view forwarded_by;  // "" = not forwarded
 };
 
-// injected: folded names that no client may send (Routes::injected).
-http::Headers upstream_headers(const http::RequestHead& request, const std::vector<std::string>& injected,
+// injected: names that no client may send (Routes::injected).
+http::Headers upstream_headers(const http::RequestHead& request, const http::NameSet& injected,
                                const CookieJar& cookies, const UpstreamFacts& facts);
 // Adds an app's own headers. One with a missing claim, or an empty value, is left out; control
 // characters are removed from values.

@@ -4,6 +4,7 @@ namespace kith::gateway {
 
 void ObservedExchange::observe(http::ResponseHead& head) {
   status_ = head.status;
+  if (another_answers_) return;
   for (const http::Header& header : ours_) head.headers.set(header.name, header.value);
 }
 

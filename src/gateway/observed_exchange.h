@@ -26,8 +26,10 @@ class ObservedExchange final : public http::Exchange {
   void abort() override { inner_.abort(); }
 
   int status() const { return status_; }  // 0 before a response
-  // Headers set on each response from now on, in place of any of the same name.
-  void set_response_headers(http::Headers headers) { ours_ = std::move(headers); }
+  // Our own headers, set on each response that starts here in place of any of the same name; not while
+  // another node answers, which sets its own.
+  http::Headers& response_headers() { return ours_; }
+  void let_another_answer(bool another) { another_answers_ = another; }
   // What request() shows from now on.
   void replace_request(http::RequestHead head) { replaced_ = std::move(head); }
 
@@ -37,6 +39,7 @@ class ObservedExchange final : public http::Exchange {
   http::Exchange& inner_;
   std::optional<http::RequestHead> replaced_;
   http::Headers ours_;
+  bool another_answers_ = false;
   int status_ = 0;
 };
 

@@ -1,7 +1,5 @@
 #include "gateway/routes.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "gateway/headers.h"
 
@@ -9,17 +7,22 @@ namespace kith::gateway {
 
 namespace {
 
-Result<App> make_app(const AppConfig& config, std::vector<std::string>& injected) {
+Result<App> make_app(const AppConfig& config, http::NameSet& injected) {
   auto policies = PolicySet::compile(config.policies);
   if (!policies) return std::move(policies).error().within("app " + config.name);
-  App app{.config = config, .policies = std::move(*policies)};
+  App app{.config = config,
+          .policies = std::move(*policies),
+          .upstream_origin = config.upstream.origin(),
+          .upstream_host = config.upstream.authority(),
+          .upstream_prefix = config.upstream.target.path};
+  while (app.upstream_prefix.ends_with('/')) app.upstream_prefix.pop_back();
   for (const HeaderConfig& header : config.headers) {
     if (!is_injectable(header.name)) {
       return Error(Code::invalid,
                    "app " + config.name + ": a header named " + printable(header.name) + " cannot be set",
                    Side::config);
     }
-    injected.push_back(fold_header_name(header.name));
+    injected.add(header.name);
   }
   if (!config.logout_path.empty()) {
     KITH_TRY(app.config.logout_path, clean_prefix(config.logout_path));
@@ -48,9 +51,6 @@ Result<std::shared_ptr<const Routes>> make_routes(GatewayConfig config) {
       if (!added) return std::move(added).error().within("app " + app_config.name);
     }
   }
-  std::sort(routes->injected.begin(), routes->injected.end());
-  routes->injected.erase(std::unique(routes->injected.begin(), routes->injected.end()),
-                         routes->injected.end());
 
   for (const std::string& proxy : from.http.trusted_proxies) {
     auto added = routes->trusted_proxies.add(proxy);

@@ -16,6 +16,10 @@ namespace kith::gateway {
 struct App {
   AppConfig config;
   PolicySet policies;
+  // Of config.upstream, as each request needs them.
+  std::string upstream_origin;  // scheme://host:port
+  std::string upstream_host;    // the Host header
+  std::string upstream_prefix;  // what goes before each path, without the last '/'
 };
 
 struct Routes {
@@ -23,7 +27,7 @@ struct Routes {
   std::vector<App> apps;
   Router router;  // host + path -> index into apps
   TrustedProxies trusted_proxies;
-  std::vector<std::string> injected;  // folded names that some app injects: never taken from a client
+  http::NameSet injected;  // names that some app injects: never taken from a client
   CookieJar cookies;
   std::string logout_host;  // of singleLogout.logoutURL, without port; both "" when there is none
   std::string logout_path;

@@ -58,17 +58,16 @@ runtime::Task<Result<void>> SessionPhase::forward(RequestContext& context, NodeI
   if (context.forwarded_to.empty()) context.forwarded_to = to.hex().substr(0, 12);
   http::RequestHead head = context.request();
   head.headers.remove_folded(kRequestIdHeader);
-  head.headers.add(std::string(kRequestIdHeader), context.request_id);
+  head.headers.add(kRequestIdHeader, context.request_id);
   context.exchange.replace_request(std::move(head));
-  http::Headers none;
-  context.exchange.set_response_headers(std::move(none));  // the other node put its own
+  context.exchange.let_another_answer(true);
   MonoTime accept_deadline = ports_.loop.now() + routing_.timeout;
   auto sent = co_await forwarder_->forward(ports_.loop, context.exchange, to, accept_deadline);
   if (sent) {
     counters_.requests_forwarded_out.add();
     context.decision = "forward";
   } else {
-    context.exchange.set_response_headers(context.response_headers);
+    context.exchange.let_another_answer(false);
   }
   co_return sent;
 }

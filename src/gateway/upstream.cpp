@@ -5,26 +5,17 @@
 
 namespace kith::gateway {
 
-namespace {
-
-// The upstream's base path, then the path that was judged.
-http::Url upstream_url(const http::Url& base, const http::Target& target) {
-  http::Url url = base;
-  std::string path = base.target.path;
-  while (path.ends_with('/')) path.pop_back();
-  url.target = target;
-  url.target.path = path + target.path;
-  return url;
-}
-
-}  // namespace
-
 Result<http::ClientRequest> Upstream::make_request(RequestContext& context) const {
   const http::RequestHead& from = context.request();
   const AppConfig& app = context.app->config;
   http::ClientRequest request;
-  request.url = upstream_url(app.upstream, from.target);
-  if (app.preserve_host) request.host_header = from.host;
+  request.url.scheme = app.upstream.scheme;
+  request.url.host = app.upstream.host;
+  request.url.port = app.upstream.port;
+  request.url.target = from.target;
+  // The upstream's base path, then the path that was judged.
+  request.url.target.path.insert(0, context.app->upstream_prefix);
+  request.host_header = app.preserve_host ? from.host : context.app->upstream_host;
   if (!app.tls.empty()) {
     auto profile = tls_ ? tls_->find(app.tls) : TlsContexts::const_iterator();
     // Never in its place the system's authorities: the profile may have been there to trust fewer.
@@ -47,7 +38,7 @@ Result<http::ClientRequest> Upstream::make_request(RequestContext& context) cons
 }
 
 runtime::Task<void> Upstream::run(RequestContext& context) {
-  context.upstream = context.app->config.upstream.origin();
+  context.upstream = context.app->upstream_origin;
   if (context.request().method == "TRACE") {  // would show the client what we inject
     co_await answer_error(context, 405, "TRACE is not served.");
     co_return;

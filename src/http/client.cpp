@@ -45,13 +45,14 @@ class LoopClient final : public Client {
     MonoTime total = kNever;
     if (request.total_timeout != Duration::zero()) total = ports_.loop.now() + request.total_timeout;
     PoolKey key{request.url.host, request.url.port, request.tls.get()};
+    const bool repeatable = is_idempotent(request.head.method);
     std::unique_ptr<ClientConnection> kept = pool_.take(key);
     if (kept) {
       Progress progress;
       auto response = co_await attempt(std::move(kept), request, total, progress);
       bool stale = !response && response.error().side() == Side::upstream && !progress.answered &&
                    !progress.body_sent && response.error().code() != Code::timeout;
-      if (!stale || !is_idempotent(request.head.method)) co_return response;
+      if (!stale || !repeatable) co_return response;
     }
     auto fresh = co_await connect(std::move(key), request.tls, total);
     if (!fresh) co_return std::move(fresh).error();
@@ -137,9 +138,10 @@ class LoopClient final : public Client {
   // The head leaves together with the first bytes of the body.
   runtime::Task<Result<void>> send_request(ClientConnection& connection, ClientRequest& request,
                                            MonoTime total, Progress& progress) {
-    std::string head;
-    std::string host = request.host_header.empty() ? request.url.authority() : request.host_header;
-    KITH_CO_TRY_VOID(encode_request(head, request.head, request.url.target, host));
+    std::string& head = connection.output;
+    head.clear();
+    if (request.host_header.empty()) request.host_header = request.url.authority();
+    KITH_CO_TRY_VOID(encode_request(head, request.head, request.url.target, request.host_header));
     if (!request.head.has_body()) {
       ByteView piece = as_bytes(head);
       co_return co_await write(connection, std::span<const ByteView>(&piece, 1), request, total);

@@ -22,6 +22,7 @@ struct PoolKey {
 struct ClientConnection {
   std::unique_ptr<runtime::Stream> stream;
   InputBuffer input;
+  std::string output;  // the head being sent; keeps its memory
   PoolKey key;
   std::shared_ptr<const crypto::TlsContext> tls;  // keeps key.tls from naming another one
   MonoTime idle_since{};

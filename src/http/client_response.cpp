@@ -49,6 +49,15 @@ runtime::Task<Result<size_t>> PooledResponse::read(MutableByteView buffer) {
   co_return n;
 }
 
+Result<void> PooledResponse::pass(size_t bytes) {
+  if (!connection_) return Error(Code::closed, "aborted", Side::upstream);
+  auto passed = body_.pass(connection_->input, bytes);
+  if (!passed)
+    return Error(passed.error().code(), "response body: " + passed.error().message(), Side::upstream);
+  release_when_done();
+  return {};
+}
+
 std::unique_ptr<runtime::Stream> PooledResponse::take_upgraded() {
   KITH_CHECK(head_.status == 101 && connection_);
   return std::make_unique<Upgraded>(std::move(connection_));

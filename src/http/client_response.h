@@ -23,6 +23,9 @@ class PooledResponse final : public ClientResponse, private BodyReader {
 
  private:
   runtime::Task<Result<size_t>> read(MutableByteView buffer) override;
+  ByteView here() override { return connection_ ? body_.here(connection_->input) : ByteView(); }
+  Result<void> pass(size_t bytes) override;
+  bool complete() const override { return body_.done(); }
   void release_when_done();
 
   runtime::Loop& loop_;

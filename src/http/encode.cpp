@@ -10,17 +10,13 @@ namespace kith::http {
 namespace {
 
 // Headers of one hop (RFC 9110 section 7.6.1) and those that say how the body is framed.
-bool is_hop_header(std::string_view name) {
-  switch (name.size()) {
-    case 2: return iequals(name, "te");
-    case 7: return iequals(name, "trailer") || iequals(name, "upgrade");
-    case 10: return iequals(name, "connection") || iequals(name, "keep-alive");
-    case 14: return iequals(name, "content-length");
-    case 16: return iequals(name, "proxy-connection");
-    case 17: return iequals(name, "transfer-encoding");
-    default: return false;
-  }
+const NameSet& hop_headers() {
+  static const NameSet names = {"connection", "keep-alive",     "proxy-connection",  "te",
+                                "trailer",    "content-length", "transfer-encoding", "upgrade"};
+  return names;
 }
+
+constexpr size_t kFramingRoom = 256;  // start line, Date, Connection, framing
 
 Error unsendable(std::string_view what) {
   return Error(Code::invalid, "cannot be sent: " + std::string(what));
@@ -34,8 +30,10 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 
 // One header, checked: response splitting ends here, whatever the values were made from.
 Result<void> append_checked(std::string& out, const Header& header) {
-  if (!chars::is_token(header.name)) return unsendable("a header name");
-  if (!is_value(header.value)) return unsendable("the value of " + header.name);
+  if (!header.checked) {
+    if (!chars::is_token(header.name)) return unsendable("a header name");
+    if (!is_value(header.value)) return unsendable("the value of " + std::string(header.name));
+  }
   append_field(out, header.name, header.value);
   return {};
 }
@@ -49,13 +47,15 @@ void append_length(std::string& out, uint64_t length) {
 Result<void> encode_response(std::string& out, const ResponseHead& head, const ResponseWire& wire) {
   if (head.status < 100 || head.status > 599) return unsendable("a status");
   if (!is_value(head.reason)) return unsendable("a reason");
+  out.reserve(out.size() + head.headers.wire_size() + kFramingRoom);
   out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ");
   out.append(head.reason.empty() ? standard_reason(head.status) : std::string_view(head.reason))
       .append("\r\n");
+  const NameSet& hops = hop_headers();
   bool dated = false;
   for (const Header& header : head.headers) {
-    if (is_hop_header(header.name)) continue;
-    if (iequals(header.name, "date")) dated = true;
+    if (hops.contains(header)) continue;
+    if (header.is("date")) dated = true;
     KITH_TRY_VOID(append_checked(out, header));
   }
   if (!dated && !wire.date.empty()) append_field(out, "Date", wire.date);
@@ -86,11 +86,12 @@ Result<void> encode_request(std::string& out, const RequestHead& head, const Tar
   if (host.empty() || !chars::all(host, chars::kVisible)) return unsendable("a host");
   std::string text = target.text();
   if (!text.starts_with('/') || !chars::all(text, chars::kVisible)) return unsendable("a target");
+  out.reserve(out.size() + text.size() + host.size() + head.headers.wire_size() + kFramingRoom);
   out.append(head.method).append(" ").append(text).append(" HTTP/1.1\r\n");
   append_field(out, "Host", host);
+  const NameSet& hops = hop_headers();
   for (const Header& header : head.headers) {
-    if (is_hop_header(header.name) || iequals(header.name, "host") || iequals(header.name, "expect"))
-      continue;
+    if (hops.contains(header) || header.is("host") || header.is("expect")) continue;
     KITH_TRY_VOID(append_checked(out, header));
   }
   if (!head.upgrade.empty()) {

@@ -14,6 +14,13 @@ class BodyReader {
   virtual ~BodyReader() = default;
   // At least 1 byte, at most buffer.size(); 0 = the body is complete. protocol or reset when it ends early.
   virtual runtime::Task<Result<size_t>> read(MutableByteView buffer) = 0;
+
+  // Bytes of the body that are here already, to be used where they lie; "" tells nothing. Valid until the
+  // next call.
+  virtual ByteView here() { return {}; }
+  // Passes over the first bytes of here(). Failures as of read().
+  virtual Result<void> pass(size_t) { return {}; }
+  virtual bool complete() const { return false; }  // known to be at its end; false tells nothing
 };
 
 // Facts about where a request came from, which no header can change.

@@ -13,6 +13,13 @@ Result<bool> FramedBody::settle(InputBuffer& input) {
   return decoder_.done() || (decoder_.due() > 0 && !input.empty());
 }
 
+Result<void> FramedBody::pass(InputBuffer& input, size_t bytes) {
+  input.consume(bytes);
+  decoder_.advance(bytes);
+  KITH_TRY([[maybe_unused]] bool settled, settle(input));
+  return {};
+}
+
 runtime::Task<Result<size_t>> FramedBody::read(runtime::Stream& stream, InputBuffer& input,
                                                MutableByteView out, MonoTime deadline) {
   KITH_CHECK(!out.empty());

@@ -7,13 +7,6 @@
 namespace kith::http {
 namespace {
 
-char folded(char c) { return c == '_' ? '-' : lower(c); }
-
-bool equals_folded(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return folded(x) == folded(y); });
-}
-
 // Calls visit(name, whole pair) for each cookie pair of a Cookie value (RFC 6265 section 4.2.1).
 template <class Visit>
 void each_cookie(std::string_view value, Visit visit) {
@@ -26,51 +19,6 @@ void each_cookie(std::string_view value, Visit visit) {
 }
 
 }  // namespace
-
-void Headers::set(std::string_view name, std::string value) {
-  // The name may be a view into a header that remove() destroys.
-  std::string kept(name);
-  remove(kept);
-  add(std::move(kept), std::move(value));
-}
-
-void Headers::remove(std::string_view name) {
-  std::erase_if(list_, [name](const Header& header) { return iequals(header.name, name); });
-}
-
-void Headers::remove_folded(std::string_view name) {
-  std::erase_if(list_, [name](const Header& header) { return equals_folded(header.name, name); });
-}
-
-const std::string* Headers::find(std::string_view name) const {
-  for (const Header& header : list_) {
-    if (iequals(header.name, name)) return &header.value;
-  }
-  return nullptr;
-}
-
-std::string_view Headers::get(std::string_view name) const {
-  const std::string* value = find(name);
-  return value ? std::string_view(*value) : std::string_view();
-}
-
-size_t Headers::count(std::string_view name) const {
-  return static_cast<size_t>(std::count_if(
-      list_.begin(), list_.end(), [name](const Header& header) { return iequals(header.name, name); }));
-}
-
-bool Headers::has_token(std::string_view name, std::string_view token) const {
-  for (const Header& header : list_) {
-    if (!iequals(header.name, name)) continue;
-    std::string_view rest = header.value;
-    while (!rest.empty()) {
-      size_t comma = rest.find(',');
-      if (iequals(trim(rest.substr(0, comma)), token)) return true;
-      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    }
-  }
-  return false;
-}
 
 std::string_view standard_reason(int status) {
   switch (status) {
@@ -126,7 +74,7 @@ std::string_view standard_reason(int status) {
 CookieLookup find_cookie(const Headers& headers, std::string_view name) {
   CookieLookup found;
   for (const Header& header : headers) {
-    if (!iequals(header.name, "cookie")) continue;
+    if (!header.is("cookie")) continue;
     each_cookie(header.value, [&](std::string_view its_name, std::string_view pair) {
       if (its_name != name) return;
       if (found.value) found.duplicate = true;
@@ -139,22 +87,23 @@ CookieLookup find_cookie(const Headers& headers, std::string_view name) {
 }
 
 void strip_cookies(Headers& headers, const std::vector<std::string>& names) {
-  for (Header& header : headers) {
-    if (!iequals(header.name, "cookie")) continue;
+  if (headers.count("cookie") == 0) return;
+  Headers kept_headers;
+  kept_headers.reserve(headers.size(), headers.wire_size());
+  for (const Header& header : headers) {
+    if (!header.is("cookie")) {
+      kept_headers.add(header);
+      continue;
+    }
     std::string kept;
-    bool removed = false;
     each_cookie(header.value, [&](std::string_view its_name, std::string_view pair) {
-      if (std::find(names.begin(), names.end(), its_name) != names.end()) {
-        removed = true;
-        return;
-      }
+      if (std::find(names.begin(), names.end(), its_name) != names.end()) return;
       if (!kept.empty()) kept += "; ";
       kept += pair;
     });
-    if (removed) header.value = std::move(kept);
+    if (!kept.empty()) kept_headers.add(header.name, kept);
   }
-  headers.remove_if(
-      [](const Header& header) { return iequals(header.name, "cookie") && header.value.empty(); });
+  headers = std::move(kept_headers);
 }
 
 }  // namespace kith::http

@@ -9,41 +9,9 @@
 
 #include "base/net.h"
 #include "base/result.h"
+#include "http/headers.h"
 
 namespace kith::http {
-
-struct Header {
-  std::string name;   // as received; compared without regard to case
-  std::string value;  // no leading or trailing blanks, no control characters
-};
-
-class Headers {
- public:
-  void add(std::string name, std::string value) { list_.push_back({std::move(name), std::move(value)}); }
-  void set(std::string_view name, std::string value);  // replaces all of that name
-  void remove(std::string_view name);
-  // Removes all whose folded name (lower case, '_' = '-') equals that of name: the rule against spoofing.
-  void remove_folded(std::string_view name);
-  template <class Predicate>  // bool(const Header&)
-  void remove_if(Predicate predicate) {
-    std::erase_if(list_, predicate);
-  }
-  const std::string* find(std::string_view name) const;  // the first, or null
-  std::string_view get(std::string_view name) const;     // the first, or ""
-  size_t count(std::string_view name) const;
-  // Whether a comma-separated list header contains the token (RFC 9110 section 5.6.1), any case.
-  bool has_token(std::string_view name, std::string_view token) const;
-
-  bool empty() const { return list_.empty(); }
-  size_t size() const { return list_.size(); }
-  auto begin() const { return list_.begin(); }
-  auto end() const { return list_.end(); }
-  auto begin() { return list_.begin(); }
-  auto end() { return list_.end(); }
-
- private:
-  std::vector<Header> list_;
-};
 
 // The request target after strict parsing (RFC 9112 section 3.2, origin-form; '*' and CONNECT are
 // refused). The path is canonical: one percent-decoding pass was done to check it; dot segments,

@@ -19,7 +19,26 @@ struct Fields {
   size_t hosts = 0;
   std::string_view host;
   std::string_view expect;
+  bool close = false;       // Connection: close
+  bool keep_alive = false;  // Connection: keep-alive
 };
+
+// The fields that say how messages are framed, and nothing else, are told apart by their keys first.
+constexpr uint32_t kContentLengthKey = name_key("content-length");
+constexpr uint32_t kTransferEncodingKey = name_key("transfer-encoding");
+constexpr uint32_t kHostKey = name_key("host");
+constexpr uint32_t kExpectKey = name_key("expect");
+constexpr uint32_t kConnectionKey = name_key("connection");
+
+void note_connection(std::string_view value, Fields& fields) {
+  while (!value.empty()) {
+    const size_t comma = value.find(',');
+    const std::string_view token = trim(value.substr(0, comma));
+    if (iequals(token, "close")) fields.close = true;
+    if (iequals(token, "keep-alive")) fields.keep_alive = true;
+    value = comma == std::string_view::npos ? std::string_view() : value.substr(comma + 1);
+  }
+}
 
 // 1*DIGIT without a leading zero, so that no reader can take it for octal or anything else.
 std::optional<uint64_t> strict_length(std::string_view text) {
@@ -29,7 +48,7 @@ std::optional<uint64_t> strict_length(std::string_view text) {
   return value;
 }
 
-// One field line into fields; returns why it is refused, or "".
+// One field line into fields; returns why it is refused, or "". The line lies in the headers' own text.
 std::string_view parse_field(std::string_view line, Fields& fields) {
   if (line.front() == ' ' || line.front() == '\t') return "folded header line";
   size_t colon = line.find(':');
@@ -39,29 +58,40 @@ std::string_view parse_field(std::string_view line, Fields& fields) {
   std::string_view value = trim(line.substr(colon + 1));
   if (!value.empty() && !chars::all(value, chars::kValue)) return "control character in a header value";
 
-  if (iequals(name, "content-length")) {
-    if (fields.content_length) return "repeated Content-Length";
-    fields.content_length = strict_length(value);
-    return fields.content_length ? "" : "malformed Content-Length";
+  switch (name_key(name)) {
+    case kContentLengthKey:
+      if (!iequals(name, "content-length")) break;
+      if (fields.content_length) return "repeated Content-Length";
+      fields.content_length = strict_length(value);
+      return fields.content_length ? "" : "malformed Content-Length";
+    case kTransferEncodingKey:
+      if (!iequals(name, "transfer-encoding")) break;
+      if (fields.chunked) return "repeated Transfer-Encoding";
+      fields.chunked = iequals(value, "chunked");
+      return fields.chunked ? "" : "unknown Transfer-Encoding";
+    case kHostKey:
+      if (!iequals(name, "host")) break;
+      ++fields.hosts;
+      fields.host = value;
+      break;
+    case kExpectKey:
+      if (!iequals(name, "expect")) break;
+      if (!fields.expect.empty()) return "repeated Expect";
+      fields.expect = value;
+      break;
+    case kConnectionKey:
+      if (iequals(name, "connection")) note_connection(value, fields);
+      break;
+    default: break;
   }
-  if (iequals(name, "transfer-encoding")) {
-    if (fields.chunked) return "repeated Transfer-Encoding";
-    fields.chunked = iequals(value, "chunked");
-    return fields.chunked ? "" : "unknown Transfer-Encoding";
-  }
-  if (iequals(name, "host")) {
-    ++fields.hosts;
-    fields.host = value;
-  } else if (iequals(name, "expect")) {
-    if (!fields.expect.empty()) return "repeated Expect";
-    fields.expect = value;
-  }
-  fields.headers.add(std::string(name), std::string(value));
+  fields.headers.add_parsed(name, value);
   return "";
 }
 
 // The field lines of a head, which end with an empty line; returns why they are refused, or "".
-std::string_view parse_fields(std::string_view lines, Fields& fields) {
+std::string_view parse_fields(std::string_view lines, size_t count, Fields& fields) {
+  fields.headers.reserve(count, lines.size());
+  lines = fields.headers.own(lines);  // one copy; every name and value is a view into it
   for (;;) {
     // The scanner saw to it that each LF has its CR and that the empty line is there.
     size_t end = lines.find('\n');
@@ -84,9 +114,8 @@ int minor_version(std::string_view text) {
   return versioned ? -1 : -2;
 }
 
-bool keeps_alive(const Headers& headers, int minor) {
-  if (headers.has_token("connection", "close")) return false;
-  return minor >= 1 || headers.has_token("connection", "keep-alive");
+bool keeps_alive(const Fields& fields, int minor) {
+  return !fields.close && (minor >= 1 || fields.keep_alive);
 }
 
 }  // namespace
@@ -191,7 +220,7 @@ HeadState RequestParser::parse_target_text(std::string_view text) {
 
 HeadState RequestParser::parse_headers(std::string_view lines) {
   Fields fields;
-  std::string_view why = parse_fields(lines, fields);
+  std::string_view why = parse_fields(lines, scanner_.lines(), fields);
   if (!why.empty()) return refuse(400, why);
   if (fields.chunked && head_.minor_version == 0) return refuse(400, "Transfer-Encoding in HTTP/1.0");
 
@@ -210,10 +239,10 @@ HeadState RequestParser::parse_headers(std::string_view lines) {
     if (!iequals(fields.expect, "100-continue")) return refuse(417, "unknown expectation");
     head_.expects_continue = true;
   }
+  head_.keep_alive = keeps_alive(fields, head_.minor_version);
   head_.headers = std::move(fields.headers);
   head_.content_length = fields.content_length;
   head_.chunked = fields.chunked;
-  head_.keep_alive = keeps_alive(head_.headers, head_.minor_version);
   if (!head_.has_body()) head_.expects_continue = false;
   // An upgrade together with a body would leave it open which protocol the body belongs to.
   if (head_.minor_version >= 1 && !head_.has_body() && head_.headers.count("upgrade") == 1 &&
@@ -272,13 +301,13 @@ HeadState ResponseParser::parse_line(std::string_view line) {
 
 HeadState ResponseParser::parse_headers(std::string_view lines) {
   Fields fields;
-  std::string_view why = parse_fields(lines, fields);
+  std::string_view why = parse_fields(lines, scanner_.lines(), fields);
   if (!why.empty()) return refuse(why);
   if (fields.chunked && head_.minor_version == 0) return refuse("Transfer-Encoding in HTTP/1.0");
+  head_.keep_alive = keeps_alive(fields, head_.minor_version);
   head_.headers = std::move(fields.headers);
   head_.content_length = fields.content_length;
   head_.chunked = fields.chunked;
-  head_.keep_alive = keeps_alive(head_.headers, head_.minor_version);
   return HeadState::complete;
 }
 

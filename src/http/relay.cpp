@@ -9,22 +9,26 @@
 namespace kith::http {
 namespace {
 
-// Small for the many short bodies, large for the few long ones: a buffer that was filled is replaced once.
+// None for a body that came with its head, small for the many short ones, large for the few long ones: a
+// buffer that was filled is replaced once.
 class RelayBuffer {
  public:
-  MutableByteView space() { return {memory_.get(), size_}; }
+  MutableByteView space() {
+    if (!memory_) memory_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
+    return {memory_.get(), size_};
+  }
   ByteView filled(size_t n) const { return {memory_.get(), n}; }
   void grow_after(size_t n) {
     if (n < size_ || size_ == kLarge) return;
     size_ = kLarge;
-    memory_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
+    memory_.reset();
   }
 
  private:
   static constexpr size_t kSmall = 16 << 10;
   static constexpr size_t kLarge = 64 << 10;
   size_t size_ = kSmall;
-  std::unique_ptr<uint8_t[]> memory_ = std::make_unique_for_overwrite<uint8_t[]>(kSmall);
+  std::unique_ptr<uint8_t[]> memory_;
 };
 
 struct Pair {
@@ -87,7 +91,7 @@ runtime::Task<void> end_when_idle(Pair& pair) {
 void strip_hop_by_hop(Headers& headers) {
   std::string named;
   for (const Header& header : headers) {
-    if (iequals(header.name, "connection")) named += "," + header.value;
+    if (iequals(header.name, "connection")) named.append(",").append(header.value);
   }
   for (std::string_view name : split(named, ',')) {
     name = trim(name);
@@ -99,8 +103,12 @@ void strip_hop_by_hop(Headers& headers) {
 }
 
 runtime::Task<Result<void>> relay_body(BodyReader& from, Exchange& to) {
+  for (ByteView here = from.here(); !here.empty(); here = from.here()) {
+    KITH_CO_TRY_VOID(co_await to.write(here));
+    KITH_CO_TRY_VOID(from.pass(here.size()));
+  }
   RelayBuffer buffer;
-  for (;;) {
+  while (!from.complete()) {
     KITH_CO_TRY(size_t n, co_await from.read(buffer.space()));
     if (n == 0) break;
     KITH_CO_TRY_VOID(co_await to.write(buffer.filled(n)));

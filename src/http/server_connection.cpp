@@ -319,6 +319,10 @@ runtime::Task<Result<void>> ServerConnection::finish() {
   if (finished_) co_return Result<void>();
   if (framing_ == Framing::length && length_left_ > 0)
     co_return Error(Code::internal, "less body than its Content-Length");
+  if (framing_ != Framing::chunked && !head_waits_ && !writing_) {  // all of it has gone out
+    finished_ = true;
+    co_return Result<void>();
+  }
   ByteView last = as_bytes(kLastChunk);
   std::span<const ByteView> pieces(&last, framing_ == Framing::chunked ? 1 : 0);
   co_await lock_writes();

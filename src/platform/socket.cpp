@@ -150,8 +150,12 @@ runtime::Task<Result<void>> SocketStream::shutdown() {
 }
 
 bool SocketStream::quiet() {
+  if (channel_->closed() || channel_->hung_up) return false;
+  if (!channel_->readable) return true;  // nothing has come since the last read emptied the socket
   uint8_t byte;
-  return !channel_->closed() && ::recv(channel_->fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+  const bool empty = ::recv(channel_->fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+  if (empty) channel_->readable = false;
+  return empty;
 }
 
 SocketListener::SocketListener(LoopState& loop, std::unique_ptr<Channel> channel,

@@ -71,8 +71,9 @@ class Stream {
   virtual Task<Result<void>> shutdown() = 0;
   // Ends everything now. Pending operations complete with Code::closed. Idempotent.
   virtual void close() = 0;
-  // False when something has arrived that read() has not handed out: bytes, or the end. Asked of a kept
-  // connection before it is used again, with nothing pending; a stream that cannot tell says true.
+  // False when something has arrived that read() has not handed out: bytes, or the end, as far as the loop
+  // has heard. Asked of a kept connection before it is used again, with nothing pending; a stream that
+  // cannot tell says true.
   virtual bool quiet() { return true; }
 
   virtual Endpoint local_endpoint() const = 0;

@@ -173,7 +173,7 @@ class FakeExchange final : public http::Exchange {
   std::vector<std::string> set_cookies() const {
     std::vector<std::string> all;
     for (const http::Header& header : answer.headers) {
-      if (header.name == "Set-Cookie") all.push_back(header.value);
+      if (header.name == "Set-Cookie") all.emplace_back(header.value);
     }
     return all;
   }

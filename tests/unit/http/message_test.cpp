@@ -14,7 +14,7 @@ TEST(Headers, CompareNamesWithoutCaseAndFoldUnderscores) {
   headers.add("X-USER", "c");
   EXPECT_EQ(headers.get("x-user"), "a");
   EXPECT_EQ(headers.count("x-user"), 2u);
-  EXPECT_EQ(headers.find("missing"), nullptr);
+  EXPECT_EQ(headers.find("missing"), std::nullopt);
   headers.set("x-user", "d");
   EXPECT_EQ(headers.count("X-User"), 1u);
   headers.remove_folded("X-User");
