@@ -87,7 +87,8 @@ Channel::Channel(LoopState& loop, int fd) : loop_(loop), fd_(fd) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = this;
-  KITH_CHECK(::epoll_ctl(loop_.epoll.get(), EPOLL_CTL_ADD, fd_, &event) == 0);
+  // Out of kernel memory or watches: every operation then says closed.
+  if (::epoll_ctl(loop_.epoll.get(), EPOLL_CTL_ADD, fd_, &event) != 0) close();
 }
 
 Channel::~Channel() { close(); }
@@ -147,7 +148,8 @@ LoopState::LoopState(IoLoop& owner, ThreadPool& threads, std::shared_ptr<SharedP
   resolver = make_resolver(*this);
 }
 
-LoopState::~LoopState() = default;
+// While everything it uses is still there.
+LoopState::~LoopState() { signals.reset(); }
 
 void LoopState::run() {
   thread = std::this_thread::get_id();
@@ -162,6 +164,7 @@ void LoopState::run() {
     if (now >= wheel.next()) wheel.advance(now);
     retired_.clear();
   }
+  thread = std::thread::id();  // what happens from here on is teardown
 }
 
 // Waits until something is due, then takes the time and hands out the events.
@@ -228,6 +231,7 @@ void LoopState::stop() {
 void LoopState::retire(std::unique_ptr<Channel> channel) {
   if (!channel) return;
   channel->close();
+  // When the loop does not run there is no round whose events could name it.
   if (on_this_thread()) retired_.push_back(std::move(channel));
 }
 

@@ -37,7 +37,7 @@ TEST(Requests, ToOpenPathsReachTheUpstreamCanonicalAndWithTheBasePath) {
   EXPECT_EQ(exchange.answer.headers.count("X-Request-Id"), 1u);
   const http::ClientRequest& sent = world.client.last();
   EXPECT_EQ(sent.url.text(), "http://10.0.0.9:8000/base/public/~a?q=%20");
-  EXPECT_EQ(sent.host_header, "");
+  EXPECT_EQ(sent.host_header, "10.0.0.9:8000");
   EXPECT_EQ(sent.head.headers.count("X-User"), 0u);
   EXPECT_EQ(sent.head.headers.get("X-Test"), "kept");
 }
