@@ -1,5 +1,6 @@
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
 #include "base/text.h"
@@ -22,17 +23,26 @@ Error unsendable(std::string_view what) {
   return Error(Code::invalid, "cannot be sent: " + std::string(what));
 }
 
-bool is_value(std::string_view value) { return value.empty() || chars::all(value, chars::kValue); }
-
+// The caller has reserved the room.
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
+  const size_t at = out.size();
+  out.resize(at + name.size() + value.size() + 4);
+  char* to = out.data() + at;
+  std::memcpy(to, name.data(), name.size());
+  to += name.size();
+  *to++ = ':';
+  *to++ = ' ';
+  if (!value.empty()) std::memcpy(to, value.data(), value.size());
+  to += value.size();
+  *to++ = '\r';
+  *to = '\n';
 }
 
 // One header, checked: response splitting ends here, whatever the values were made from.
 Result<void> append_checked(std::string& out, const Header& header) {
   if (!header.checked) {
     if (!chars::is_token(header.name)) return unsendable("a header name");
-    if (!is_value(header.value)) return unsendable("the value of " + std::string(header.name));
+    if (!chars::all_value(header.value)) return unsendable("the value of " + std::string(header.name));
   }
   append_field(out, header.name, header.value);
   return {};
@@ -46,7 +56,7 @@ void append_length(std::string& out, uint64_t length) {
 
 Result<void> encode_response(std::string& out, const ResponseHead& head, const ResponseWire& wire) {
   if (head.status < 100 || head.status > 599) return unsendable("a status");
-  if (!is_value(head.reason)) return unsendable("a reason");
+  if (!chars::all_value(head.reason)) return unsendable("a reason");
   out.reserve(out.size() + head.headers.wire_size() + kFramingRoom);
   out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ");
   out.append(head.reason.empty() ? standard_reason(head.status) : std::string_view(head.reason))

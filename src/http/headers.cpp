@@ -11,7 +11,7 @@ bool same_folded(std::string_view a, std::string_view b) {
                                             [](char x, char y) { return fold_name(x) == fold_name(y); });
 }
 
-bool Header::is(std::string_view other) const { return key == name_key(other) && iequals(name, other); }
+bool Header::same(std::string_view other) const { return iequals(name, other); }
 
 NameSet::NameSet(std::initializer_list<std::string_view> names) {
   for (std::string_view name : names) add(name);

@@ -33,13 +33,23 @@ constexpr uint32_t name_key(std::string_view name) {
   return length | at(0) << 8 | at(name.size() / 2) << 16 | at(name.size() - 1) << 24;
 }
 
+// A name that stands in the code; its key is made by the compiler.
+struct Name {
+  std::string_view text;
+  uint32_t key;
+  consteval Name(const char* literal) : text(literal), key(name_key(text)) {}
+};
+
 struct Header {
   std::string_view name;   // as received
   std::string_view value;  // no leading or trailing blanks, no control characters
   uint32_t key = 0;        // name_key(name)
   bool checked = false;    // name and value are known to be fit for the wire
 
-  bool is(std::string_view other) const;  // without regard to case
+  bool is(Name other) const { return key == other.key && same(other.text); }  // without regard to case
+
+ private:
+  bool same(std::string_view other) const;
 };
 
 // A fixed set of names; almost all that are not in it are refused by one look at a bit.

@@ -56,7 +56,7 @@ std::string_view parse_field(std::string_view line, Fields& fields) {
   std::string_view name = line.substr(0, colon);
   if (!chars::is_token(name)) return "malformed header name";
   std::string_view value = trim(line.substr(colon + 1));
-  if (!value.empty() && !chars::all(value, chars::kValue)) return "control character in a header value";
+  if (!chars::all_value(value)) return "control character in a header value";
 
   switch (name_key(name)) {
     case kContentLengthKey:

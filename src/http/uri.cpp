@@ -53,7 +53,19 @@ bool decodes_again(std::string_view decoded) {
 }
 
 // One pass: the canonical text and, beside it, the decoded one that the checks look at.
+// Whether a path is canonical as it stands, which nearly all are: raw characters only, and no '/' or '.'
+// after a '/'.
+bool is_canonical(std::string_view path) {
+  char before = 0;
+  for (char c : path) {
+    if (!chars::is(c, chars::kPathRaw) || (before == '/' && (c == '/' || c == '.'))) return false;
+    before = c;
+  }
+  return true;
+}
+
 Result<std::string> canonical_path(std::string_view path) {
+  if (is_canonical(path)) return std::string(path);
   std::string out;
   std::string decoded;
   out.reserve(path.size());

@@ -1,6 +1,6 @@
 #include "runtime/task.h"
 
-#include <array>
+#include <cstdint>
 #include <new>
 
 namespace kith::runtime::detail {
@@ -20,44 +20,54 @@ struct FreeFrame {
   FreeFrame* next;
 };
 
-struct Cache {
-  std::array<FreeFrame*, kClasses> heads{};
-  std::array<size_t, kClasses> counts{};
-  ~Cache() {
-    for (FreeFrame* head : heads) {
-      while (head != nullptr) ::operator delete(std::exchange(head, head->next));
-    }
-    gone = true;
-  }
-  static thread_local bool gone;
+// Plain data, so that reaching it costs one addition to the thread pointer and no check of a guard.
+struct Lists {
+  FreeFrame* heads[kClasses];
+  uint32_t room[kClasses];  // how many more may be kept; 0 until the thread's first frame, and after its end
 };
-thread_local bool Cache::gone = false;
-thread_local Cache cache;
+constinit thread_local Lists lists{};
 
-size_t class_of(size_t size) { return (size + kStep - 1) / kStep - 1; }
+// Opens the lists on a thread's first frame and gives everything back when the thread ends.
+struct Keeper {
+  Keeper() {
+    for (uint32_t& room : lists.room) room = kKeptPerClass;
+  }
+  ~Keeper() {
+    for (size_t i = 0; i < kClasses; ++i) {
+      lists.room[i] = 0;
+      while (lists.heads[i] != nullptr)
+        ::operator delete(std::exchange(lists.heads[i], lists.heads[i]->next));
+    }
+  }
+};
+
+size_t class_of(size_t size) { return (size - 1) / kStep; }
+
+[[gnu::noinline]] void* fresh_frame(size_t bytes) {
+  if (kReuse) static thread_local Keeper keeper;
+  return ::operator new(bytes);
+}
 
 }  // namespace
 
 void* allocate_frame(size_t size) {
-  size_t index = class_of(size);
-  if (!kReuse || index >= kClasses) return ::operator new(size);
-  if (!Cache::gone && cache.heads[index] != nullptr) {
-    FreeFrame* frame = cache.heads[index];
-    cache.heads[index] = frame->next;
-    --cache.counts[index];
-    return frame;
-  }
-  return ::operator new((index + 1) * kStep);
+  const size_t index = class_of(size);
+  if (!kReuse || index >= kClasses) return fresh_frame(size);
+  FreeFrame* frame = lists.heads[index];
+  if (frame == nullptr) return fresh_frame((index + 1) * kStep);
+  lists.heads[index] = frame->next;
+  ++lists.room[index];
+  return frame;
 }
 
 void free_frame(void* frame, size_t size) noexcept {
-  size_t index = class_of(size);
-  if (!kReuse || index >= kClasses || Cache::gone || cache.counts[index] >= kKeptPerClass) {
+  const size_t index = class_of(size);
+  if (!kReuse || index >= kClasses || lists.room[index] == 0) {
     ::operator delete(frame);
     return;
   }
-  cache.heads[index] = new (frame) FreeFrame{cache.heads[index]};
-  ++cache.counts[index];
+  --lists.room[index];
+  lists.heads[index] = new (frame) FreeFrame{lists.heads[index]};
 }
 
 }  // namespace kith::runtime::detail
