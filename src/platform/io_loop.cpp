@@ -11,6 +11,8 @@ namespace {
 constexpr int kMaxEvents = 256;               // of one epoll_wait
 constexpr uint32_t kOperationsPerRound = 32;  // of one channel, before others go first
 
+constinit thread_local LoopState* running_here = nullptr;
+
 MonoTime clock_now() {
   return MonoTime(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
 }
@@ -153,6 +155,7 @@ LoopState::~LoopState() { signals.reset(); }
 
 void LoopState::run() {
   thread = std::this_thread::get_id();
+  running_here = this;
   now = clock_now();
   wall_now = clock_wall_now();
   wheel.start(now);
@@ -162,9 +165,22 @@ void LoopState::run() {
     resume_yielded();
     timers.run(now);
     if (now >= wheel.next()) wheel.advance(now);
-    retired_.clear();
+    end_round();
   }
+  running_here = nullptr;
   thread = std::thread::id();  // what happens from here on is teardown
+}
+
+void LoopState::end_round() {
+  for (auto& call : round_ends) call();
+  round_ends.clear();
+  retired_.clear();
+}
+
+bool at_end_of_round(std::function<void()> fn) {
+  if (running_here == nullptr) return false;
+  running_here->round_ends.push_back(std::move(fn));
+  return true;
 }
 
 // Waits until something is due, then takes the time and hands out the events.

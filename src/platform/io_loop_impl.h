@@ -154,6 +154,7 @@ struct LoopState {
   DeadlineWheel wheel;
   TimerQueue timers;
   WaiterList yielded;  // resumed in the next round
+  std::vector<std::function<void()>> round_ends;
   std::unique_ptr<runtime::Network> network;
   std::unique_ptr<runtime::Resolver> resolver;
   std::unique_ptr<SignalPipe> signals;
@@ -162,6 +163,7 @@ struct LoopState {
   void wait();
   void run_posted();
   void resume_yielded();
+  void end_round();
 
   std::atomic<bool> stopped_{false};
   std::vector<std::function<void()>> posted_here_;
@@ -171,6 +173,10 @@ struct LoopState {
   Fd wake_up_;                                           // an eventfd, written when posted_elsewhere_ fills
   bool woken_ = false;
 };
+
+// Runs fn when the present round of this thread's loop is over: what many events of a round have in
+// common is done once. False when no loop runs on this thread.
+bool at_end_of_round(std::function<void()> fn);
 
 std::unique_ptr<runtime::Network> make_network(LoopState& loop);
 std::unique_ptr<runtime::Resolver> make_resolver(LoopState& loop);

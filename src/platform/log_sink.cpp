@@ -14,11 +14,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <functional>
 #include <mutex>
 #include <vector>
 
 #include "base/text.h"
+#include "platform/io_loop_impl.h"
 #include "platform/time_layout.h"
 
 namespace kith::platform {
@@ -35,24 +37,40 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   DescriptorSink(int descriptor, LostLine lost_line)
       : descriptor_(descriptor), lost_line_(std::move(lost_line)) {
     struct stat about {};
-    socket_ = fstat(descriptor, &about) == 0 && S_ISSOCK(about.st_mode);
+    if (fstat(descriptor, &about) != 0) return;
+    socket_ = S_ISSOCK(about.st_mode);
+    always_ready_ = S_ISREG(about.st_mode);
   }
 
  private:
   void sink_it_(const spdlog::details::log_msg& line) override {
-    if (lost_ > 0 && write_line(lost_line_(lost_), 0)) lost_ = 0;
-    // After a loss there is no more waiting until the reader is back.
-    if (!write_line(std::string_view(line.payload.data(), line.payload.size()), lost_ > 0 ? 0 : kPatienceMs))
-      ++lost_;
+    std::string_view lines(line.payload.data(), line.payload.size());
+    while (!lines.empty()) {
+      const std::string_view part = lines.substr(0, whole_lines(lines));
+      lines.remove_prefix(part.size());
+      if (lost_ > 0 && write_text(lost_line_(lost_), 0)) lost_ = 0;
+      // After a loss there is no more waiting until the reader is back.
+      if (!write_text(part, lost_ > 0 ? 0 : kPatienceMs))
+        lost_ += static_cast<size_t>(std::count(part.begin(), part.end(), '\n'));
+    }
+  }
+
+  // As many of the lines as one write takes: all of them in a file, else those that fit into PIPE_BUF.
+  size_t whole_lines(std::string_view lines) const {
+    if (always_ready_ || lines.size() <= PIPE_BUF) return lines.size();
+    const size_t end = lines.rfind('\n', PIPE_BUF - 1);
+    return end == std::string_view::npos ? lines.find('\n') + 1 : end + 1;
   }
   void flush_() override {}
 
-  bool write_line(std::string_view text, int patience_ms) {
+  bool write_text(std::string_view text, int patience_ms) {
     while (!text.empty()) {
-      pollfd ready{descriptor_, POLLOUT, 0};
-      int count = poll(&ready, 1, patience_ms);
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0 || (ready.revents & POLLOUT) == 0) return false;
+      if (!always_ready_) {
+        pollfd ready{descriptor_, POLLOUT, 0};
+        int count = poll(&ready, 1, patience_ms);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0 || (ready.revents & POLLOUT) == 0) return false;
+      }
       ssize_t written = socket_ ? ::send(descriptor_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
                                 : ::write(descriptor_, text.data(), text.size());
       if (written < 0 && errno == EINTR) continue;
@@ -65,6 +83,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   int descriptor_;
   LostLine lost_line_;
   bool socket_ = false;
+  bool always_ready_ = false;  // a file
   size_t lost_ = 0;
 };
 
@@ -81,7 +100,12 @@ size_t rank(std::string_view key) {
   return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), key) - std::begin(kOrder));
 }
 
+constexpr size_t kMaxWaiting = 32 << 10;  // bytes of lines that wait for the end of a round
+constexpr size_t kUsualLine = 640;        // an access log line
 constexpr size_t kMaxValue = 1500;  // bytes of a value, after escaping; leaves room for the other fields
+
+// What stands in a JSON string as it is, among ASCII.
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
 // Text as the inside of a JSON string, cut when it gets long: valid UTF-8 stays, all else (controls,
 // quotes, broken or overlong sequences, line separators that some readers break at) is escaped.
@@ -96,6 +120,14 @@ void append_escaped(std::string& out, std::string_view text) {
     if (out.size() >= end) {
       out += "...";
       return;
+    }
+    // Most text is made of such runs.
+    size_t run = i;
+    while (run < text.size() && is_plain(text[run])) ++run;
+    if (run > i) {
+      out += text.substr(i, std::min(run - i, end - out.size()));
+      i = run;
+      continue;
     }
     auto byte = static_cast<uint8_t>(text[i]);
     if (byte < 0x80) {
@@ -168,7 +200,7 @@ bool is_bare(std::string_view text) {
   return dot == std::string_view::npos || digits(text.substr(dot + 1));
 }
 
-class LineSink final : public LogSink {
+class LineSink final : public LogSink, public std::enable_shared_from_this<LineSink> {
  public:
   LineSink(const LoggerConfig& config, int descriptor)
       : config_(config),
@@ -184,18 +216,26 @@ class LineSink final : public LogSink {
              std::span<const Field> fields) override {
     if (!enabled(level)) return;
     std::string line = format(level, component, message, fields);
-    spdlog::details::log_msg record(spdlog::string_view_t("kith"), spdlog::level::info,
-                                    spdlog::string_view_t(line.data(), line.size()));
-    out_->log(record);
+    if (level >= Level::warn) {
+      flush();
+      give(line);
+      return;
+    }
+    std::string& waiting = waiting_here();
+    const bool first = waiting.empty();
+    waiting += line;
+    // Lines of one round of a loop leave together; off the loops, each at once.
+    const bool later = !first || at_end_of_round([self = shared_from_this()] { self->flush(); });
+    if (!later || waiting.size() > kMaxWaiting) flush();
   }
 
  private:
   std::string format(Level level, std::string_view component, std::string_view message,
                      std::span<const Field> fields) const {
-    auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    std::string time = format_time(layout_, from_unix_ms(now.time_since_epoch().count()));
-    std::string line = config_.json_output ? "{" : "";
-    add(line, config_.json_output ? "time" : "ts", time, true);
+    std::string line;
+    line.reserve(kUsualLine);
+    if (config_.json_output) line += '{';
+    add(line, config_.json_output ? "time" : "ts", time_text(), true);
     add(line, "level", kLevelNames[static_cast<size_t>(level)], true);
     if (config_.json_output) {
       add(line, "msg", message, true);
@@ -205,11 +245,13 @@ class LineSink final : public LogSink {
       add(line, "msg", message, true);
     }
     for (const Field* field : in_order(fields)) add(line, field->key, field->value, field->quoted);
-    return line + (config_.json_output ? "}\n" : "\n");
+    line += config_.json_output ? "}\n" : "\n";
+    return line;
   }
 
   std::vector<const Field*> in_order(std::span<const Field> fields) const {
     std::vector<const Field*> out;
+    out.reserve(fields.size());
     for (const Field& field : fields) {
       if (field.key != "session_ref" || config_.log_session_id) out.push_back(&field);
     }
@@ -222,26 +264,66 @@ class LineSink final : public LogSink {
     return out;
   }
 
-  // One field, or as much of it as the line has room for.
+  // One field, when the line has room for it.
   void add(std::string& line, std::string_view key, std::string_view value, bool quoted) const {
-    std::string piece;
-    bool first = line.empty() || line == "{";
+    const size_t before = line.size();
+    const bool first = line.empty() || line == "{";
     if (config_.json_output) {
-      if (!first) piece += ',';
-      append_quoted(piece, key);
-      piece += ':';
+      if (!first) line += ',';
+      append_quoted(line, key);
+      line += ':';
     } else {
-      if (!first) piece += ' ';
-      for (char c : key) piece += is_word({&c, 1}) ? c : '_';
-      piece += '=';
+      if (!first) line += ' ';
+      for (char c : key) line += is_word({&c, 1}) ? c : '_';
+      line += '=';
     }
     bool cut = value.size() > kMaxValue;
     if (!cut && ((!quoted && is_bare(value)) || (!config_.json_output && is_word(value)))) {
-      piece += value;
+      line += value;
     } else {
-      append_quoted(piece, value);
+      append_quoted(line, value);
     }
-    if (line.size() + piece.size() + 2 <= kMaxLogLine) line += piece;
+    if (line.size() + 2 > kMaxLogLine) line.resize(before);
+  }
+
+  // This thread's lines that were not given to the descriptor yet.
+  std::string& waiting_here() {
+    struct Waiting {
+      std::shared_ptr<LineSink> sink;
+      std::string lines;
+    };
+    static thread_local Waiting waiting;
+    if (waiting.sink.get() != this) {  // a process has one sink, a test maybe more
+      if (!waiting.lines.empty()) waiting.sink->give(waiting.lines);
+      waiting = {shared_from_this(), {}};
+    }
+    return waiting.lines;
+  }
+  void flush() {
+    std::string& waiting = waiting_here();
+    if (waiting.empty()) return;
+    give(waiting);
+    waiting.clear();
+  }
+  void give(std::string_view lines) {
+    spdlog::details::log_msg record(spdlog::string_view_t("kith"), spdlog::level::info,
+                                    spdlog::string_view_t(lines.data(), lines.size()));
+    out_->log(record);
+  }
+
+  // The time as text, which many lines of a busy thread have in common.
+  const std::string& time_text() const {
+    struct Last {
+      const LineSink* sink = nullptr;
+      int64_t ms = 0;
+      std::string text;
+    };
+    static thread_local Last last;
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const int64_t ms = now.time_since_epoch().count();
+    if (last.sink != this || last.ms != ms) last = {this, ms, format_time(layout_, from_unix_ms(ms))};
+    return last.text;
   }
 
   LoggerConfig config_;

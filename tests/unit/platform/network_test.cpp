@@ -89,11 +89,13 @@ TEST(Network, AStreamIsQuietUntilSomethingArrives) {
     std::unique_ptr<Stream> b = std::move(*accepted);
     EXPECT_TRUE(a->quiet());
     (void)co_await b->write_all(as_bytes("x"), kNever);
+    (void)co_await runtime::sleep(ports.loop, 1ms);  // the loop hears of it in its next round
     EXPECT_FALSE(a->quiet());
     Bytes buffer(10);
     auto n = co_await a->read(buffer, kNever);
     EXPECT_TRUE(n && *n == 1 && a->quiet());
     (void)co_await b->shutdown();
+    (void)co_await runtime::sleep(ports.loop, 1ms);
     EXPECT_FALSE(a->quiet());
     a->close();
     EXPECT_FALSE(a->quiet());
