@@ -13,6 +13,13 @@ int hex_digit(char c) {
   return -1;
 }
 
+int base64_digit(char c, std::string_view alphabet) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
+}
+
 std::string encode64(ByteView bytes, std::string_view alphabet) {
   std::string text;
   text.reserve((bytes.size() * 4 + 2) / 3 + 2);
@@ -36,8 +43,8 @@ std::optional<Bytes> decode64(std::string_view text, std::string_view alphabet) 
   uint32_t bits = 0;
   int held = 0;
   for (char c : text) {
-    size_t digit = alphabet.find(c);
-    if (digit == std::string_view::npos || c == '\0') return std::nullopt;
+    const int digit = base64_digit(c, alphabet);
+    if (digit < 0) return std::nullopt;
     bits = (bits << 6) | static_cast<uint32_t>(digit);
     held += 6;
     if (held >= 8) {

@@ -41,8 +41,9 @@ OSSL_PARAM bytes_param(const char* key, ByteView value) {
 
 }  // namespace
 
+// Contexts are kept per thread and begun anew for each use: making one costs more than a short hash.
 Digest sha256(std::initializer_list<ByteView> pieces) {
-  Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+  static thread_local const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
   KITH_CHECK(context && EVP_DigestInit_ex2(context.get(), sha256_algorithm(), nullptr) == 1);
   for (ByteView piece : pieces) {
     KITH_CHECK(EVP_DigestUpdate(context.get(), piece.data(), piece.size()) == 1);
@@ -56,17 +57,19 @@ Digest sha256(ByteView data) { return sha256({data}); }
 
 Digest hmac_sha256(ByteView key, std::initializer_list<ByteView> pieces) {
   static constexpr uint8_t kNoKey = 0;  // a null key would mean "the key of before"
-  OSSL_PARAM params[] = {text_param(OSSL_MAC_PARAM_DIGEST, "SHA256"), OSSL_PARAM_construct_end()};
-  Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> context(EVP_MAC_CTX_new(hmac_algorithm()));
-  KITH_CHECK(context);
-  KITH_CHECK(EVP_MAC_init(context.get(), key.empty() ? &kNoKey : key.data(), key.size(), params) == 1);
+  static thread_local const Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> context = [] {
+    OSSL_PARAM params[] = {text_param(OSSL_MAC_PARAM_DIGEST, "SHA256"), OSSL_PARAM_construct_end()};
+    Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> made(EVP_MAC_CTX_new(hmac_algorithm()));
+    KITH_CHECK(made && EVP_MAC_CTX_set_params(made.get(), params) == 1);
+    return made;
+  }();
+  KITH_CHECK(EVP_MAC_init(context.get(), key.empty() ? &kNoKey : key.data(), key.size(), nullptr) == 1);
   for (ByteView piece : pieces) {
     KITH_CHECK(EVP_MAC_update(context.get(), piece.data(), piece.size()) == 1);
   }
   Digest digest{};
   size_t size = 0;
-  KITH_CHECK(EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) == 1);
-  KITH_CHECK(size == digest.size());
+  KITH_CHECK(EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) == 1 && size == digest.size());
   return digest;
 }
 
