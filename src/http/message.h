@@ -16,8 +16,8 @@ namespace kith::http {
 // The request target after strict parsing (RFC 9112 section 3.2, origin-form; '*' and CONNECT are
 // refused). The path is canonical: one percent-decoding pass was done to check it; dot segments,
 // encoded slashes, backslashes, control characters, ';', bytes that are not UTF-8, and text that
-// would decode a second time are refused; runs of slashes are one; unreserved characters stand
-// decoded, others are encoded in upper case. What policy judged is what is sent upstream.
+// would decode a second time are refused; runs of slashes are one; what may stand in a path (pchar)
+// stands decoded, others are encoded in upper case. What policy judged is what is sent upstream.
 struct Target {
   std::string path = "/";  // canonical, still percent-encoded where needed
   std::string query;       // without '?', as received (validated characters)

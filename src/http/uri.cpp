@@ -81,8 +81,7 @@ Result<std::string> canonical_path(std::string_view path) {
       segment = decoded.size();
       continue;
     }
-    bool encoded = c == '%';
-    if (encoded) {
+    if (c == '%') {
       int byte = chars::percent_byte(path, i);
       if (byte < 0) return bad("malformed percent-encoding in the path");
       i += 2;
@@ -95,7 +94,7 @@ Result<std::string> canonical_path(std::string_view path) {
     if (c == '\\') return bad("backslash in the path");
     if (c == ';') return bad("path parameter");
     decoded += c;
-    if (chars::is(c, encoded ? chars::kUnreserved : chars::kPathRaw)) {
+    if (chars::is(c, chars::kPathRaw)) {
       out += c;
     } else {
       append_percent(out, static_cast<uint8_t>(c));
