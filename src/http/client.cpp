@@ -28,6 +28,26 @@ Error protocol_error(std::string_view why) {
   return Error(Code::protocol, "response: " + std::string(why), Side::upstream);
 }
 
+// NTLM and Negotiate (RFC 4559) log in the connection: the next request on it, whoever sends it, would be
+// that user's.
+bool logs_in_connection(std::string_view credentials) {
+  std::string_view scheme = credentials.substr(0, credentials.find(' '));
+  return iequals(scheme, "NTLM") || iequals(scheme, "Negotiate");
+}
+
+bool is_of_one_user(const Headers& request, const Headers& response) {
+  for (const Header& header : request) {
+    if (header.is("Authorization") && logs_in_connection(header.value)) return true;
+  }
+  for (const Header& header : response) {
+    if (!header.is("WWW-Authenticate")) continue;
+    for (std::string_view challenge : split(header.value, ',')) {
+      if (logs_in_connection(trim(challenge))) return true;
+    }
+  }
+  return false;
+}
+
 // Where one attempt stands; decides whether it may be made again.
 struct Progress {
   bool body_sent = false;  // a byte of the request's body may have left
@@ -117,7 +137,7 @@ class LoopClient final : public Client {
     MonoTime deadline = ports_.loop.now() + (sent ? request.head_timeout : kLastWords);
     auto head = co_await read_head(*connection, request, std::min(total, deadline), progress);
     if (!head) co_return sent ? std::move(head).error() : std::move(sent).error();
-    bool reusable = sent.has_value();
+    bool reusable = sent.has_value() && !is_of_one_user(request.head.headers, head->headers);
     if (head->status == 101 && (request.head.upgrade.empty() || !sent))
       co_return protocol_error("an upgrade that nobody asked for");
     Framing framing = response_framing(*head, request.head.method);

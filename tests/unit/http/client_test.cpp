@@ -189,6 +189,27 @@ TEST_F(ClientTest, DoesNotReuseAConnectionThatEndedOrIsOutOfStep) {
   EXPECT_EQ(origin->connections.size(), connection + 1);
 }
 
+// NTLM and Negotiate (RFC 4559) log in the connection, not the request.
+TEST_F(ClientTest, DoesNotReuseAConnectionThatIsSomebodys) {
+  size_t connection = 0;
+  for (std::string_view scheme : {"NTLM TlRM", "ntlm TlRM", "Negotiate YII=", "NEGOTIATE"}) {
+    ClientRequest request = get();
+    request.head.headers.add("authorization", scheme);
+    EXPECT_EQ(exchange(connection++, std::move(request), kOk), "ok") << scheme;
+  }
+  for (std::string_view challenge : {"NTLM", "Negotiate", "Basic realm=\"a\", negotiate", "NTLM TlRM"}) {
+    std::string answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nWWW-Authenticate: ";
+    answer.append(challenge).append("\r\nContent-Length: 2\r\n\r\nno");
+    EXPECT_EQ(exchange(connection++, get(), answer), "no") << challenge;
+  }
+  for (std::string_view scheme : {"Basic TlRM", "Bearer NTLM", "NTLMx"}) {
+    ClientRequest request = get();
+    request.head.headers.add("Authorization", scheme);
+    EXPECT_EQ(exchange(connection, std::move(request), kOk), "ok") << scheme;
+  }
+  EXPECT_EQ(origin->connections.size(), connection + 1);
+}
+
 TEST_F(ClientTest, ReadsUntilCloseOnlyWhenNothingElseIsSaid) {
   auto& outcome = begin(get());
   (*origin)[0].take();
