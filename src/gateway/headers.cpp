@@ -115,11 +115,7 @@ http::Headers upstream_headers(const http::RequestHead& request, const http::Nam
     headers.add(header);
   }
 
-  std::vector<std::string> dropped;
-  for (std::string& name : cookie_names(headers)) {
-    if (cookies.is_ours(name)) dropped.push_back(std::move(name));
-  }
-  if (!dropped.empty()) http::strip_cookies(headers, dropped);
+  http::strip_cookies(headers, [&](std::string_view name) { return cookies.is_ours(name); });
 
   headers.add("X-Forwarded-For", facts.client.forwarded_for);
   headers.add("X-Forwarded-Proto", facts.client.scheme);

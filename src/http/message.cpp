@@ -86,8 +86,13 @@ CookieLookup find_cookie(const Headers& headers, std::string_view name) {
   return found;
 }
 
-void strip_cookies(Headers& headers, const std::vector<std::string>& names) {
-  if (headers.count("cookie") == 0) return;
+void strip_cookies(Headers& headers, const std::function<bool(std::string_view)>& drop) {
+  bool any = false;
+  for (const Header& header : headers) {
+    if (!header.is("cookie")) continue;
+    each_cookie(header.value, [&](std::string_view name, std::string_view) { any = any || drop(name); });
+  }
+  if (!any) return;
   Headers kept_headers;
   kept_headers.reserve(headers.size(), headers.wire_size());
   for (const Header& header : headers) {
@@ -97,7 +102,7 @@ void strip_cookies(Headers& headers, const std::vector<std::string>& names) {
     }
     std::string kept;
     each_cookie(header.value, [&](std::string_view its_name, std::string_view pair) {
-      if (std::find(names.begin(), names.end(), its_name) != names.end()) return;
+      if (drop(its_name)) return;
       if (!kept.empty()) kept += "; ";
       kept += pair;
     });

@@ -2,6 +2,7 @@
 // these fields whenever they are sent on.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,8 +61,8 @@ struct CookieLookup {
   bool duplicate = false;
 };
 CookieLookup find_cookie(const Headers& headers, std::string_view name);
-// The Cookie header(s) without the named cookies; removes the header when nothing is left.
-void strip_cookies(Headers& headers, const std::vector<std::string>& names);
+// The Cookie header(s) without the cookies to drop, by name; removes the header when nothing is left.
+void strip_cookies(Headers& headers, const std::function<bool(std::string_view)>& drop);
 
 // application/x-www-form-urlencoded and query strings: strict decoding; a duplicate name is an error
 // (parameter pollution).

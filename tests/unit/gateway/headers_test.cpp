@@ -92,6 +92,13 @@ TEST_F(Forwarding, KeepsOurCookiesFromTheUpstream) {
   EXPECT_EQ(send().count("Cookie"), 0u);
 }
 
+TEST_F(Forwarding, KeepsOurCookiesFromTheUpstreamHoweverManyStandBeforeThem) {
+  std::string cookies;
+  for (int i = 0; i < 300; ++i) cookies += "c" + std::to_string(i) + "=1; ";
+  request.headers.add("Cookie", cookies + "__Host-kith_session=secret");
+  EXPECT_EQ(send().get("Cookie"), cookies.substr(0, cookies.size() - 2));
+}
+
 TEST_F(Forwarding, InjectsClaimsAsCleanText) {
   std::vector<identity::Identity> identities = {person("corp", "alice")};
   identities[0].claims["evil"] = {.values = {"a\r\nX-Admin: 1\x7f"}, .list = false};
