@@ -146,9 +146,11 @@ http::Headers client_headers(const http::Headers& upstream, const CookieJar& coo
   for (const http::Header& header : upstream) {
     if (hops.contains(header) || starts_folded(header.name, "x-kith-") || connection.contains(header))
       continue;
-    if (header.is("set-cookie") &&
-        cookies.is_ours(trim(header.value.substr(0, header.value.find_first_of("=;")))))
-      continue;
+    if (header.is("set-cookie")) {
+      // A browser sends a nameless cookie as its value alone, which may read as one of ours.
+      std::string_view name = trim(header.value.substr(0, header.value.find_first_of("=;")));
+      if (name.empty() || cookies.is_ours(name)) continue;
+    }
     headers.add(header);
   }
   add_via(headers);

@@ -126,6 +126,9 @@ TEST_F(Forwarding, KeepsTheUpstreamFromSettingWhatIsOurs) {
   upstream.add("Set-Cookie", "app=1; Path=/");
   upstream.add("Set-Cookie", " __Host-kith_session=fixed; Path=/");
   upstream.add("Set-Cookie", "__Host-kith_session_txn_12345678=x");
+  // Browsers send a nameless cookie as its value alone, which then reads as a cookie of that name.
+  upstream.add("Set-Cookie", "=__Host-kith_session=fixed; Path=/");
+  upstream.add("Set-Cookie", " = __Host-kith_session=fixed");
   upstream.add("X-Kith-Node", "liar");
   upstream.add("Connection", "close, X-Hop");
   upstream.add("X-Hop", "1");
