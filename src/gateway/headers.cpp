@@ -29,10 +29,11 @@ const http::NameSet& hop_by_hop() {
   return names;
 }
 
-// What a client may not say about itself: we say it, or nobody does.
+// What a client may not say about itself: we say it, or nobody does. "Proxy" becomes HTTP_PROXY in a CGI
+// program, which many HTTP clients obey ("httpoxy").
 const http::NameSet& ours() {
-  static const http::NameSet names = {"forwarded", "x-real-ip", "x-request-id", "x-original-url",
-                                      "x-rewrite-url"};
+  static const http::NameSet names = {"forwarded",      "x-real-ip",     "x-request-id",
+                                      "x-original-url", "x-rewrite-url", "proxy"};
   return names;
 }
 constexpr std::array<std::string_view, 2> kOursPrefix = {"x-forwarded-", "x-kith-"};

@@ -27,9 +27,9 @@ class Forwarding : public ::testing::Test {
 };
 
 TEST_F(Forwarding, SetsWhatWeKnowAndNothingTheClientSaidAboutIt) {
-  for (std::string_view name :
-       {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP",
-        "X-Request-Id", "X-Kith-Node", "X-Kith-Forwarded-By", "X-Kith-Whatever", "Host", "X-Original-URL"}) {
+  for (std::string_view name : {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Prefix", "Forwarded",
+                                "X-Real-IP", "X-Request-Id", "X-Kith-Node", "X-Kith-Forwarded-By",
+                                "X-Kith-Whatever", "Host", "X-Original-URL", "Proxy"}) {
     request.headers.add(std::string(name), "spoofed");
   }
   request.headers.add("Accept", "text/html");
