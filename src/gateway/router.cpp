@@ -39,6 +39,9 @@ Result<void> Router::add(std::string_view pattern, size_t app) {
       return Error(Code::invalid, "bad host in route pattern " + printable(pattern), Side::config);
     }
   }
+  if (host_name(entry.host).ends_with('.')) {
+    return Error(Code::invalid, "dot behind the host in route pattern " + printable(pattern), Side::config);
+  }
   if (slash != std::string_view::npos) {
     KITH_TRY(entry.path, clean_prefix(pattern.substr(slash)));
   } else if (entry.host.empty()) {

@@ -16,8 +16,8 @@ struct Authority {
   std::string text() const;
 };
 
-// Letters, digits, '-', '.', '_', or an IPv6 literal in brackets; a port is 1 to 65535 and not empty.
-// No user info, no other characters.
+// Letters, digits, '-', '.', '_' (one dot at the end is dropped), or an IPv6 literal in brackets; a port
+// is 1 to 65535 and not empty. No user info, no other characters.
 Result<Authority> parse_authority(std::string_view text);
 
 }  // namespace kith::http

@@ -145,6 +145,8 @@ Result<Authority> parse_authority(std::string_view text) {
     has_port = colon != std::string_view::npos;
     std::string_view name = text.substr(0, colon);
     if (has_port) port = text.substr(colon + 1);
+    if (name.ends_with('.')) name.remove_suffix(1);  // of the root: the same name
+    if (name.ends_with('.')) return bad("malformed host");
     if (name.empty() || name.size() > 253 || !chars::all(name, chars::kName)) return bad("malformed host");
     out.host = lower(name);
   }

@@ -79,8 +79,8 @@ TEST(Router, PrefersExactHostsThenLongerPathsOnSegmentBorders) {
 TEST(Router, RefusesBadAndDoublePatterns) {
   Router router;
   EXPECT_TRUE(router.add("a.test/x", 0));
-  for (std::string_view bad :
-       {"", "a.test/x", "A.test/x/", "*.test", "http://a.test", "/a/../b", "/a?b", "a b"}) {
+  for (std::string_view bad : {"", "a.test/x", "A.test/x/", "*.test", "http://a.test", "a.test.",
+                               "a.test.:80/x", "/a/../b", "/a?b", "a b"}) {
     EXPECT_FALSE(router.add(bad, 1)) << bad;
   }
   EXPECT_FALSE(router.find("b.test", "/x"));

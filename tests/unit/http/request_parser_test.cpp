@@ -95,6 +95,12 @@ TEST(RequestParser, TakesAbsoluteFormWhenItAgreesWithHost) {
   EXPECT_EQ(parse_ok("GET http://a/ HTTP/1.0\r\n\r\n").head.host, "a");
 }
 
+TEST(RequestParser, TakesANameWithADotBehindItForTheSameName) {
+  EXPECT_EQ(parse_ok("GET / HTTP/1.1\r\nHost: App.test.\r\n\r\n").head.host, "app.test");
+  EXPECT_EQ(parse_ok("GET / HTTP/1.1\r\nHost: app.test.:8443\r\n\r\n").head.host, "app.test:8443");
+  EXPECT_EQ(parse_ok("GET http://app.test./ HTTP/1.1\r\nHost: app.test\r\n\r\n").head.host, "app.test");
+}
+
 struct Refused {
   const char* what;
   std::string_view text;
@@ -162,6 +168,8 @@ const Refused kRefused[] = {
     {"two Hosts in 1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"},
     {"empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n"},
     {"Host list", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"},
+    {"Host of a dot", "GET / HTTP/1.1\r\nHost: .\r\n\r\n"},
+    {"Host with two dots behind", "GET / HTTP/1.1\r\nHost: a..\r\n\r\n"},
     {"Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
     {"Host with user info", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"},
     {"Host with a percent", "GET / HTTP/1.1\r\nHost: a%2f\r\n\r\n"},
