@@ -229,12 +229,13 @@ runtime::Task<bool> ServerConnection::discard_body() {
 }
 
 runtime::Task<void> ServerConnection::linger() {
+  // For the end of TLS too, which has to be sent, and the client may not read.
+  runtime::Timer late = shared_.ports.loop.call_after(kLinger, [this] { close(); });
   auto ended = co_await stream_->shutdown();
   if (!ended) co_return;
   std::array<uint8_t, 4096> sink;
-  MonoTime deadline = shared_.ports.loop.now() + kLinger;
   for (size_t dropped = 0; dropped < kMaxLinger;) {
-    auto n = co_await stream_->read(sink, deadline);
+    auto n = co_await stream_->read(sink, kNever);
     if (!n || *n == 0) co_return;
     dropped += *n;
   }

@@ -108,6 +108,30 @@ TEST_P(TlsTest, ShowsTheVerifiedClientCertificate) {
   EXPECT_FALSE(fetch("127.0.0.1", client_context(authority)));
 }
 
+TEST_P(TlsTest, DoesNotWaitToEndAConnectionWhoseClientDoesNotRead) {
+  serve(server_context(authority));
+  auto context = client_context(authority);
+  // What the server sent to a client that asked and read no more, its end of TLS last.
+  auto unread = [&](size_t capacity) {
+    world.network.options.capacity = capacity;
+    std::unique_ptr<runtime::Stream> stream = world.network.dial(at(443));
+    auto* raw = static_cast<FakeStream*>(stream.get());
+    MonoTime soon = world.loop.now() + 1s;
+    auto secured = *run_now(world.loop, tls_connect(std::move(stream), context, "app.test", soon));
+    EXPECT_TRUE(secured);
+    const std::string text = "GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n";
+    const ByteView request = as_bytes(text);
+    auto asked = (*secured)->write(std::span<const ByteView>(&request, 1), kNever);
+    EXPECT_TRUE(*run_now(world.loop, std::move(asked)));
+    world.loop.advance(2s);
+    EXPECT_EQ(server->connections(), 0u) << capacity;
+    return raw->take().size();
+  };
+  size_t all = unread(1 << 20);
+  EXPECT_GT(all, 100'000u);
+  EXPECT_EQ(unread(all - 1), all - 1) << "there was room for all but the last byte";
+}
+
 TEST_P(TlsTest, RefusesAnotherNameOrAnotherAuthority) {
   serve(server_context(authority));
   auto other_name = fetch("other.test", client_context(authority));
