@@ -146,6 +146,10 @@ runtime::Task<void> LoginFlow::finish(RequestContext& context, const Transaction
   }
   context.reason = "logged in";
   Cookies cookies = {std::move(*cookie), transactions_.end(transaction)};
+  // A logout that was under way was of another session.
+  const std::string logout = routes_.cookies.logout_name();
+  http::CookieLookup left = http::find_cookie(context.request().headers, logout);
+  if (left.value || left.duplicate) cookies.push_back(routes_.cookies.expire_short(logout));
   std::string target = safe_return_target(transaction.return_target);
   if (routes_.config.session.cookie.same_site == CookieConfig::SameSite::strict) {
     std::string page = onward_page(target);

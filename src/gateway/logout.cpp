@@ -41,7 +41,7 @@ LogoutFlow::LogoutFlow(const Routes& routes, runtime::Ports& ports, runtime::Sco
       scope_(scope),
       sessions_(sessions),
       connectors_(connectors),
-      sealer_(cookie_keys, "kith logout cookie 1", ports.entropy),
+      sealer_(cookie_keys, "kith logout cookie 2", ports.entropy),
       log_(std::move(log)) {}
 
 runtime::Task<void> LogoutFlow::begin(RequestContext& context) {
@@ -65,7 +65,10 @@ runtime::Task<void> LogoutFlow::begin(RequestContext& context) {
   }
   std::array<uint8_t, kStateBytes> random;
   ports_.entropy.fill(random);
-  Progress progress{.state = base64url(random), .created = context.now, .visited = {}};
+  Progress progress{.state = base64url(random),
+                    .session = context.session.cookie ? context.session.key.hex() : std::string(),
+                    .created = context.now,
+                    .visited = {}};
   co_await advance(context, std::move(progress));
 }
 
@@ -75,7 +78,8 @@ runtime::Task<void> LogoutFlow::callback(RequestContext& context) {
   auto params = http::parse_form(context.request().target.query);
   // Some providers do not send the state back; another's is not ours to act on.
   auto is_foreign = [&](const auto& pair) { return pair.first == "state" && pair.second != progress->state; };
-  bool ours = progress && params && std::none_of(params->begin(), params->end(), is_foreign);
+  bool ours = progress && params && std::none_of(params->begin(), params->end(), is_foreign) &&
+              (!context.session.cookie || progress->session == context.session.key.hex());
   if (ours) {
     co_await advance(context, std::move(*progress));
   } else if (context.session.live) {
@@ -157,6 +161,7 @@ std::string LogoutFlow::write_progress(const Progress& progress) {
   Bytes bytes;
   Writer writer(bytes);
   writer.string(progress.state);
+  writer.string(progress.session);
   writer.u64(static_cast<uint64_t>(unix_ms(progress.created)));
   writer.varint(progress.visited.size());
   for (const std::string& name : progress.visited) writer.string(name);
@@ -172,6 +177,7 @@ std::optional<LogoutFlow::Progress> LogoutFlow::read_progress(const RequestConte
   Reader reader(*plain);
   Progress progress;
   progress.state = reader.string(kMaxName);
+  progress.session = reader.string(kMaxName);
   progress.created = from_unix_ms(static_cast<int64_t>(reader.u64()));
   uint64_t count = reader.varint();
   if (count > kMaxVisited) return std::nullopt;

@@ -3,7 +3,8 @@
 // last provider, so a provider that does not send the browser back cannot keep it alive.
 //
 // Logging somebody out from another site must not work: a POST, or a GET, goes on at once only with
-// evidence that it comes from here (Sec-Fetch-Site, else Origin); any other gets a page to confirm.
+// evidence that it comes from here (Sec-Fetch-Site, else Origin); any other gets a page to confirm. The
+// way back from a provider needs a cookie that was made for this very session.
 #pragma once
 
 #include "gateway/answers.h"
@@ -29,6 +30,7 @@ class LogoutFlow {
  private:
   struct Progress {
     std::string state;
+    std::string session;  // its key in hex; "" = there was none
     WallTime created;
     std::vector<std::string> visited;  // connectors
   };

@@ -327,6 +327,20 @@ TEST_F(Logout, DoesNotHappenByAStrayCallback) {
   EXPECT_EQ(world.get("/private").answer.status, 200);
 }
 
+TEST_F(Logout, OfAnEarlierSessionDoesNotEndALaterOne) {
+  world.log_in();
+  from_here("/logout");
+  const std::string state = world.state();
+  const std::string name = world.routes->cookies.logout_name();
+  const std::string left = world.cookies.at(name);
+  world.log_in();
+  EXPECT_EQ(world.cookies.count(name), 0u) << "a login ends what is left of a logout";
+  world.cookies[name] = left;
+  EXPECT_EQ(world.get("/corp/out?state=" + state).answer.status, 400);
+  EXPECT_EQ(world.get("/corp/out").answer.status, 400);
+  EXPECT_EQ(world.get("/private").answer.status, 200);
+}
+
 TEST_F(Logout, SaysSoWhenItDidNotWork) {
   world.corp->logs_out = false;
   world.log_in();
