@@ -48,9 +48,10 @@ std::string CookieJar::expire_short(std::string_view name) const {
 }
 
 bool CookieJar::is_ours(std::string_view cookie) const {
-  if (!cookie.starts_with(name_)) return false;
-  std::string_view rest = cookie.substr(name_.size());
-  return rest.empty() || rest.starts_with("_txn_") || rest == "_logout";
+  if (cookie == name_) return true;
+  if (!cookie.starts_with(short_name_)) return false;
+  std::string_view rest = cookie.substr(short_name_.size());
+  return rest.starts_with("txn_") || rest == "logout";
 }
 
 std::vector<std::string> cookie_names(const http::Headers& headers, size_t max) {

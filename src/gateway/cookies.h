@@ -13,11 +13,14 @@ namespace kith::gateway {
 
 class CookieJar {
  public:
-  explicit CookieJar(const CookieConfig& config) : config_(config), name_(config.effective_name()) {}
+  explicit CookieJar(const CookieConfig& config)
+      : config_(config),
+        name_(config.effective_name()),
+        short_name_(config.disable_secure ? "kith_" : "__Host-kith_") {}
 
   const std::string& session_name() const { return name_; }
-  std::string transaction_prefix() const { return name_ + "_txn_"; }
-  std::string logout_name() const { return name_ + "_logout"; }
+  std::string transaction_prefix() const { return short_name_ + "txn_"; }
+  std::string logout_name() const { return short_name_ + "logout"; }
 
   // Values of Set-Cookie headers.
   std::string set_session(std::string_view value) const;
@@ -35,6 +38,9 @@ class CookieJar {
 
   CookieConfig config_;
   std::string name_;
+  // Of the short-lived ones. They are of this host alone, so the session cookie's name and domain do not
+  // keep them from the prefix by which a browser refuses those that a sibling domain plants.
+  std::string short_name_;
 };
 
 // The names of all cookies in a request, as sent, at most `max`.

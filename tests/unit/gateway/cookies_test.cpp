@@ -108,10 +108,25 @@ TEST(Cookies, CarryTheAttributesOfTheConfiguration) {
 TEST(Cookies, OfOursAreKnownByName) {
   CookieJar jar{CookieConfig{}};
   EXPECT_TRUE(jar.is_ours("__Host-kith_session"));
-  EXPECT_TRUE(jar.is_ours("__Host-kith_session_txn_abcdefgh"));
+  EXPECT_TRUE(jar.is_ours("__Host-kith_txn_abcdefgh"));
   EXPECT_TRUE(jar.is_ours(jar.logout_name()));
   EXPECT_FALSE(jar.is_ours("__Host-kith_sessions"));
   EXPECT_FALSE(jar.is_ours("kith_session"));
+  EXPECT_FALSE(jar.is_ours("kith_txn_abcdefgh"));
+}
+
+TEST(Cookies, ThatLiveShortlyAreOfThisHostWhateverTheSessionsIsCalled) {
+  CookieConfig config;
+  config.name = "sid";
+  config.domain = ".example.test";
+  CookieJar jar(config);
+  EXPECT_EQ(jar.transaction_prefix(), "__Host-kith_txn_");
+  EXPECT_EQ(jar.logout_name(), "__Host-kith_logout");
+  for (std::string_view name : {"sid", "__Host-kith_txn_abcdefgh", "__Host-kith_logout"})
+    EXPECT_TRUE(jar.is_ours(name)) << name;
+  EXPECT_FALSE(jar.is_ours("sid_txn_abcdefgh"));
+  config.disable_secure = true;
+  EXPECT_EQ(CookieJar(config).transaction_prefix(), "kith_txn_") << "the prefix needs Secure";
 }
 
 TEST(Sealer, OpensItsOwnAndNothingElse) {

@@ -15,7 +15,7 @@ TEST(Login, SendsABrowserToTheConnectorAndBackToWhereItWas) {
   EXPECT_TRUE(world.last_location.starts_with("https://idp.test/auth?state="));
   EXPECT_EQ(start.answer.headers.get("Cache-Control"), "no-store");
   ASSERT_EQ(start.set_cookies().size(), 1u);
-  EXPECT_TRUE(start.set_cookies()[0].starts_with("kith_session_txn_" + world.state().substr(0, 8) + "="));
+  EXPECT_TRUE(start.set_cookies()[0].starts_with("kith_txn_" + world.state().substr(0, 8) + "="));
   EXPECT_TRUE(has(start.set_cookies()[0], "; Max-Age=600; Path=/; HttpOnly; SameSite=Lax"));
   EXPECT_EQ(world.corp->last_origin, "http://app.test");
 
