@@ -1,4 +1,4 @@
-// A few threads for blocking or long work (password hashing, name look-ups, SQLite).
+// A few threads for blocking or long work (password hashing, name look-ups).
 #pragma once
 
 #include <condition_variable>

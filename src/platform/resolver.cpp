@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "platform/io_loop_impl.h"
-#include "runtime/sync.h"
+#include "platform/name_cache.h"
 
 namespace kith::platform {
 namespace {
@@ -62,33 +62,17 @@ Addresses loopback(runtime::Family family) {
 
 class PoolResolver final : public runtime::Resolver {
  public:
-  explicit PoolResolver(LoopState& loop) : loop_(loop) {}
+  explicit PoolResolver(LoopState& loop) : cache_(loop.self, loop.pool, look_up) {}
 
   runtime::Task<Result<Addresses>> resolve(std::string host, runtime::Family family,
                                            MonoTime deadline) override {
     if (auto literal = IpAddress::parse(host)) co_return Addresses{*literal};
     if (is_localhost(host)) co_return loopback(family);
-    // The look-up cannot be interrupted: at the deadline its answer is left to come too late.
-    struct Pending {
-      runtime::OneShot<bool> signal;
-      std::optional<Result<Addresses>> answer;
-    };
-    auto pending = std::make_shared<Pending>();
-    auto work = [pending, host, family] { pending->answer.emplace(look_up(host, family)); };
-    if (!loop_.pool.submit(work, loop_.self, [pending] { pending->signal.set(true); }))
-      co_return Error(Code::limit, "looking up " + host + ": too many look-ups are waiting");
-    runtime::Timer timer;
-    if (deadline != kNever) {
-      Pending* late = pending.get();
-      timer = loop_.self.call_at(deadline, [late] { late->signal.set(false); });
-    }
-    bool answered = co_await pending->signal.wait();
-    if (!answered) co_return Error(Code::timeout, "looking up " + host + ": no answer in time");
-    co_return std::move(*pending->answer);
+    co_return co_await cache_.get(std::move(host), family, deadline);
   }
 
  private:
-  LoopState& loop_;
+  NameCache cache_;
 };
 
 }  // namespace

@@ -2,15 +2,22 @@
 
 namespace kith::platform {
 namespace {
-constexpr size_t kPoolThreads = 2;  // password hashing is the heaviest guest; it must not take all cores
-constexpr size_t kPoolQueue = 256;  // above, the caller is told "busy"
+// Anybody may send passwords, so hashing must take neither all cores nor the threads that look up names,
+// and its queue is short: a hash takes about 80 ms, and who would wait a second is told "busy" at once.
+constexpr size_t kPoolThreads = 2;
+constexpr size_t kPoolQueue = 16;
+constexpr size_t kLookUpThreads = 4;  // they wait for DNS; each loop asks for a name once at a time
+constexpr size_t kLookUpQueue = 256;
 }  // namespace
 
-Runtime::Runtime(size_t workers) : pool_(kPoolThreads, kPoolQueue), shared_ports_(make_shared_ports()) {
-  control_ = std::make_unique<IoLoop>(pool_, shared_ports_);
+Runtime::Runtime(size_t workers)
+    : pool_(kPoolThreads, kPoolQueue),
+      look_ups_(kLookUpThreads, kLookUpQueue),
+      shared_ports_(make_shared_ports()) {
+  control_ = std::make_unique<IoLoop>(look_ups_, shared_ports_);
   control_ports_ = ports_of(*control_);
   for (size_t i = 0; i < workers; ++i) {
-    workers_.push_back(std::make_unique<IoLoop>(pool_, shared_ports_));
+    workers_.push_back(std::make_unique<IoLoop>(look_ups_, shared_ports_));
     worker_ports_.push_back(ports_of(*workers_.back()));
   }
 }

@@ -1,4 +1,5 @@
-// The process's threads: one control loop (the cluster), worker loops (connections), one small pool.
+// The process's threads: one control loop (the cluster), worker loops (connections), and two small pools,
+// for work (Ports::pool) and for looking up names.
 //
 //   Runtime runtime(workers);
 //   runtime.start();                        // the workers run
@@ -39,6 +40,7 @@ class Runtime {
   SystemEntropy entropy_;
   SystemFiles files_;
   ThreadPool pool_;
+  ThreadPool look_ups_;
   std::shared_ptr<SharedPorts> shared_ports_;
   std::unique_ptr<IoLoop> control_;
   std::vector<std::unique_ptr<IoLoop>> workers_;

@@ -172,6 +172,20 @@ TEST(Resolver, ResolvesLiteralsAndLocalhost) {
   });
 }
 
+TEST(Resolver, DoesNotWaitForTheWorkOfThePool) {
+  run_on_a_loop([](Ports& ports) -> Task<void> {
+    std::promise<void> gate;
+    std::shared_future<void> opened = gate.get_future().share();
+    size_t taken = 0;
+    while (taken < 1000 && ports.pool.submit([opened] { opened.wait(); }, ports.loop, [] {})) ++taken;
+    EXPECT_LT(taken, 30u) << "the queue is short";
+    auto none =
+        co_await ports.resolver.resolve("no-such-name.invalid", runtime::Family::any, ports.loop.now() + 30s);
+    EXPECT_EQ(none ? Code::internal : none.error().code(), Code::unreachable);
+    gate.set_value();
+  });
+}
+
 TEST(Loop, PostsRunInOrderAndTimersCanBeCancelled) {
   run_on_a_loop([](Ports& ports) -> Task<void> {
     std::vector<int> seen;
