@@ -15,7 +15,9 @@ class ThreadPool final : public runtime::Pool {
  public:
   // A full queue refuses work: the caller answers "busy" instead of piling up.
   ThreadPool(size_t threads, size_t max_queued);
-  ~ThreadPool() override;  // finishes what runs, drops what waits
+  ~ThreadPool() override;
+  // Finishes what runs, drops what waits, takes no more. Before the loops that it answers go.
+  void stop();
 
   bool submit(std::function<void()> work, runtime::Loop& loop, std::function<void()> done) override;
 

@@ -25,6 +25,8 @@ Runtime::Runtime(size_t workers)
 Runtime::~Runtime() {
   stop();
   join();
+  pool_.stop();
+  look_ups_.stop();
 }
 
 std::unique_ptr<runtime::Ports> Runtime::ports_of(IoLoop& loop) {

@@ -220,6 +220,24 @@ TEST(RunOn, RunsThereAndComesBack) {
   runtime.join();
 }
 
+TEST(Pool, MayBeAtWorkWhenTheRuntimeEnds) {
+  auto runtime = std::make_unique<Runtime>(0);
+  Ports& ports = runtime->control_ports();
+  // A promise that is dropped with what the loop has not run.
+  auto with_the_loop = std::make_shared<std::promise<void>>();
+  auto dropped = std::make_shared<std::future<void>>(with_the_loop->get_future());
+  ports.loop.post([kept = std::move(with_the_loop)] {});
+  std::promise<void> at_work;
+  ASSERT_TRUE(ports.pool.submit(
+      [dropped, &at_work] {
+        at_work.set_value();
+        dropped->wait_for(200ms);
+      },
+      ports.loop, [] {}));
+  at_work.get_future().wait();
+  runtime.reset();  // the answer must not come to a loop that is gone
+}
+
 TEST(Pool, RunsWorkElsewhereAndAnswersOnTheLoop) {
   run_on_a_loop([](Ports& ports) -> Task<void> {
     std::function<int()> work = [] { return 42; };
