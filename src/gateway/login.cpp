@@ -101,7 +101,8 @@ runtime::Task<Result<identity::Callback>> LoginFlow::read_callback(RequestContex
     co_return Error(Code::invalid, "method not served here", Side::client);
   }
   KITH_CO_TRY(auto pairs, http::parse_form(text));
-  identity::Callback callback{.method = request.method, .path = request.target.path, .params = {}};
+  identity::Callback callback{
+      .method = request.method, .path = request.target.path, .params = {}, .client = context.client.address};
   for (auto& [name, value] : pairs) callback.params.emplace(std::move(name), std::move(value));
   co_return callback;
 }

@@ -44,6 +44,7 @@ struct Callback {
   std::string method;  // GET or POST
   std::string path;
   std::map<std::string, std::string> params;  // of the query (GET) or the form (POST)
+  IpAddress client{};                         // who sent it, as far as trusted proxies tell
 };
 
 struct Page {

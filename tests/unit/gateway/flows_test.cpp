@@ -24,6 +24,7 @@ TEST(Login, SendsABrowserToTheConnectorAndBackToWhereItWas) {
   EXPECT_EQ(world.last_location, "/private/page?x=1");
   EXPECT_EQ(world.corp->last_remembered.at("nonce"), "n-corp");
   EXPECT_EQ(world.corp->last_callback.params.at("code"), "c");
+  EXPECT_EQ(world.corp->last_callback.client, IpAddress::v4(192, 0, 2, 7));
   EXPECT_EQ(world.cookies.size(), 1u) << "the session's; the transaction's is gone";
   EXPECT_EQ(world.store.records.size(), 1u);
   EXPECT_EQ(world.get("/private/page?x=1").answer.status, 200);

@@ -48,7 +48,7 @@ class LocalConnectorTest : public ::testing::Test {
   Result<LoginResult> call(const std::string& method, std::map<std::string, std::string> params,
                            const std::string& state = "st") {
     Outcome<Result<LoginResult>> outcome;
-    Callback callback{method, "/.kith/login", std::move(params)};
+    Callback callback{method, "/.kith/login", std::move(params), from};
     outcome.start(scope, connector->finish_login(callback, {{"state", state}}));
     world.loop.run_posted();
     EXPECT_TRUE(outcome.done());
@@ -67,6 +67,7 @@ class LocalConnectorTest : public ::testing::Test {
   std::optional<AttemptLimiter> attempts;
   runtime::Scope scope;
   std::unique_ptr<Connector> connector;
+  IpAddress from = IpAddress::v4(192, 0, 2, 7);
 };
 
 TEST_F(LocalConnectorTest, SendsTheBrowserToItsOwnPage) {
@@ -149,7 +150,7 @@ TEST_F(LocalConnectorTest, AnotherTransactionsFormIsRefused) {
 }
 
 TEST_F(LocalConnectorTest, GuessesForOneNameAreLimitedAndTheRightPasswordDoesNotCount) {
-  make({2, 100});
+  make({.per_name_and_client = 2});
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(std::holds_alternative<Identity>(*log_in("ann", "s3cret")));
   EXPECT_EQ(page(log_in("ann", "1")).status, 403);
   EXPECT_EQ(page(log_in("ann", "2")).status, 403);
@@ -157,6 +158,10 @@ TEST_F(LocalConnectorTest, GuessesForOneNameAreLimitedAndTheRightPasswordDoesNot
   EXPECT_EQ(limited.status, 429);
   EXPECT_THAT(limited.html, HasSubstr("Too many attempts"));
   EXPECT_TRUE(std::holds_alternative<Identity>(*log_in("bob", "s3cret")));
+  from = IpAddress::v4(192, 0, 2, 8);
+  EXPECT_TRUE(std::holds_alternative<Identity>(*log_in("ann", "s3cret")))
+      << "a guesser keeps nobody else out";
+  from = IpAddress::v4(192, 0, 2, 7);
   world.loop.advance(1min);
   EXPECT_TRUE(std::holds_alternative<Identity>(*log_in("ann", "s3cret")));
 }
@@ -191,16 +196,47 @@ TEST(LocalConnectorConfigCheck, NamesWhatIsWrong) {
   EXPECT_THAT(problem([](auto& c) { c.login_path = "/a?b"; }), HasSubstr("loginPath"));
 }
 
-TEST(AttemptLimiter, BoundsAllNamesTogetherSoItsTableStaysSmall) {
-  AttemptLimiter limiter({10, 5});
+const IpAddress kOne = IpAddress::v4(192, 0, 2, 1);
+const IpAddress kTwo = IpAddress::v4(192, 0, 2, 2);
+
+TEST(AttemptLimiter, LimitsAClientThatTriesManyNamesAndNobodyElse) {
+  AttemptLimiter limiter({.per_client = 5});
   MonoTime now{};
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(limiter.take("n" + std::to_string(i), now));
-  EXPECT_FALSE(limiter.take("n5", now));
-  limiter.refund("n0");
-  limiter.refund("n0");  // only once: it took one
-  EXPECT_TRUE(limiter.take("n5", now));
-  EXPECT_FALSE(limiter.take("n6", now));
-  EXPECT_TRUE(limiter.take("n6", now + 1min));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(limiter.take("n" + std::to_string(i), kOne, now));
+  EXPECT_FALSE(limiter.take("n5", kOne, now));
+  EXPECT_TRUE(limiter.take("n5", kTwo, now));
+  limiter.refund("n0", kOne);
+  limiter.refund("n0", kOne);  // only once: it took one
+  EXPECT_TRUE(limiter.take("n6", kOne, now));
+  EXPECT_FALSE(limiter.take("n7", kOne, now));
+  EXPECT_TRUE(limiter.take("n7", kOne, now + 1min));
+}
+
+TEST(AttemptLimiter, LimitsGuessesForANameFromManyClients) {
+  AttemptLimiter limiter({.per_name_and_client = 2, .per_name = 3});
+  EXPECT_TRUE(limiter.take("ann", kOne, {}));
+  EXPECT_TRUE(limiter.take("ann", kOne, {}));
+  EXPECT_FALSE(limiter.take("ann", kOne, {}));
+  EXPECT_TRUE(limiter.take("ann", kTwo, {}));
+  EXPECT_FALSE(limiter.take("ann", kTwo, {}));
+  EXPECT_TRUE(limiter.take("bob", kTwo, {}));
+}
+
+TEST(AttemptLimiter, TakesAnIpv6NetworkForOneClient) {
+  AttemptLimiter limiter({.per_client = 1});
+  auto v6 = [](std::string_view text) { return *IpAddress::parse(text); };
+  EXPECT_TRUE(limiter.take("a", v6("2001:db8:0:1::1"), {}));
+  EXPECT_FALSE(limiter.take("b", v6("2001:db8:0:1:ffff::2"), {}));
+  EXPECT_TRUE(limiter.take("b", v6("2001:db8:0:2::1"), {}));
+}
+
+TEST(AttemptLimiter, KeepsABoundedTable) {
+  AttemptLimiter limiter({.counters = 6});
+  EXPECT_TRUE(limiter.take("a", kOne, {}));
+  EXPECT_TRUE(limiter.take("b", kTwo, {}));
+  EXPECT_FALSE(limiter.take("c", kOne, {}));
+  EXPECT_TRUE(limiter.take("a", kOne, {})) << "needs no more room";
+  EXPECT_TRUE(limiter.take("c", kOne, MonoTime{1min}));
 }
 
 TEST(Pages, ArePermittedByTheirContentSecurityPolicy) {

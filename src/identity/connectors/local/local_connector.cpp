@@ -72,19 +72,21 @@ runtime::Task<Result<LoginResult>> LocalConnector::finish_login(Callback callbac
   }
   std::string username = get(callback.params, "username");
   if (callback.method != "POST") co_return LoginResult(form(200, state, "", ""));
-  co_return co_await check_password(std::move(state), std::move(username), std::move(password));
+  co_return co_await check_password(std::move(state), std::move(username), std::move(password),
+                                    callback.client);
 }
 
 runtime::Task<Result<LoginResult>> LocalConnector::check_password(std::string state, std::string username,
-                                                                  crypto::Secret password) {
+                                                                  crypto::Secret password, IpAddress client) {
   static constexpr char kWrong[] = "Wrong username or password.";
   if (username.empty() || username.size() > kMaxUsernameBytes || password.empty() ||
       password.size() > kMaxPasswordBytes) {
     co_return LoginResult(form(403, state, username.substr(0, kMaxUsernameBytes), kWrong));
   }
   const std::string attempt = config_.name + '\0' + username;
-  if (!attempts_.take(attempt, ports_.loop.now())) {
-    log_.warn("too many login attempts", {{"connector", config_.name}, {"user", printable(username)}});
+  if (!attempts_.take(attempt, client, ports_.loop.now())) {
+    log_.warn("too many login attempts",
+              {{"connector", config_.name}, {"user", printable(username)}, {"client_ip", client.text()}});
     co_return LoginResult(form(429, state, username, "Too many attempts. Wait a minute, then try again."));
   }
   std::function<bool()> verify = [secret = std::move(password), hash = hash_for(username)] {
@@ -93,7 +95,7 @@ runtime::Task<Result<LoginResult>> LocalConnector::check_password(std::string st
   std::optional<bool> right =
       co_await runtime::run_in_pool<bool>(ports_.loop, ports_.pool, std::move(verify));
   if (!right) {
-    attempts_.refund(attempt);
+    attempts_.refund(attempt, client);
     co_return LoginResult(form(503, state, username, "The server is busy. Try again in a moment."));
   }
   const LocalUser* user = find_user(username);
@@ -101,7 +103,7 @@ runtime::Task<Result<LoginResult>> LocalConnector::check_password(std::string st
     log_.info("login refused", {{"connector", config_.name}, {"user", printable(username)}});
     co_return LoginResult(form(403, state, username, kWrong));
   }
-  attempts_.refund(attempt);
+  attempts_.refund(attempt, client);
   co_return LoginResult(identity_of(*user));
 }
 

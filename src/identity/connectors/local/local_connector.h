@@ -2,8 +2,8 @@
 // connector is its own provider: the browser is sent to a login page on a path of ours, where the
 // password is checked against its scrypt hash, in the pool.
 //
-// Guessing: attempts are limited per name and in total; an unknown name costs the same time (another
-// user's hash is checked in its place) and gets the same answer as a wrong password.
+// Guessing: attempts are limited per name and client (attempt_limiter.h); an unknown name costs the same time
+// (another user's hash is checked in its place) and gets the same answer as a wrong password.
 #pragma once
 
 #include "base/log.h"
@@ -33,7 +33,7 @@ class LocalConnector final : public Connector {
 
  private:
   runtime::Task<Result<LoginResult>> check_password(std::string state, std::string username,
-                                                    crypto::Secret password);
+                                                    crypto::Secret password, IpAddress client);
   const LocalUser* find_user(const std::string& username) const;
   // The hash to check for a name: the user's own, or for an unknown name always the same other one.
   const std::string& hash_for(const std::string& username) const;
