@@ -6,7 +6,7 @@ measured and how) and measure(bench), which gives rows:
 
   {"name", "unit", "ours", "peer_name", "peer", "better": "lower" | "higher", "goal"}
 
-goal is the ratio ours / peer that we want to reach. The peers run in the same run on the same machine,
+goal is the ratio ours / peer that we want to reach; a row with a "limit" has an absolute goal in its unit instead. The peers run in the same run on the same machine,
 in turns with ours. Written: bench/results/NAME.json, bench/results/NAME.svg, and NAME's part of
 docs/benchmarks.md.
 """
@@ -55,10 +55,20 @@ def complete(row, common):
 
 
 def reached(row):
+    if row.get("limit") is not None:
+        good = row["ours"] <= row["limit"] if row["better"] == "lower" else row["ours"] >= row["limit"]
+        return "yes" if good else "no"
     if row["ratio"] is None or row["goal"] is None:
         return "–"
     good = row["ratio"] <= row["goal"] if row["better"] == "lower" else row["ratio"] >= row["goal"]
     return "yes" if good else "no"
+
+
+def goal(row):
+    sign = "≤" if row["better"] == "lower" else "≥"
+    if row.get("limit") is not None:
+        return f"{sign} {number(row['limit'])} {row['unit']}"
+    return f"{sign} {row['goal']}" if row["goal"] is not None else "–"
 
 
 def number(value):
@@ -99,10 +109,9 @@ def document(name, about, rows):
              f"![{title}](../bench/results/{name}.svg)", "",
              "| | unit | kith | peer | | ratio | goal | reached |", "|---|---|---:|---:|---|---:|---:|---|"]
     for row in rows:
-        sign = "≤" if row["better"] == "lower" else "≥"
-        goal = f"{sign} {row['goal']}" if row["goal"] is not None else "–"
+        ratio = "–" if row["ratio"] is None else row["ratio"]
         lines.append(f"| {row['name']} | {row['unit']} | {number(row['ours'])} | {number(row['peer'])} | "
-                     f"{row['peer_name']} | {row['ratio']} | {goal} | {reached(row)} |")
+                     f"{row['peer_name']} | {ratio} | {goal(row)} | {reached(row)} |")
     part = "\n".join(lines + [f"<!-- end of {name} -->"])
     path = ROOT / "docs" / "benchmarks.md"
     whole = path.read_text() if path.exists() else (
@@ -143,7 +152,7 @@ def main():
     document(chosen.name, module.__doc__, rows)
     for row in rows:
         print(f"{row['name']:<44} {number(row['ours']):>9} {row['unit']}  {row['peer_name']} {number(row['peer'])}  "
-              f"ratio {row['ratio']}  goal {row['goal']}  reached: {reached(row)}")
+              f"ratio {row['ratio']}  goal {goal(row)}  reached: {reached(row)}")
     return 0
 
 

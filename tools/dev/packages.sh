@@ -13,7 +13,8 @@
   e2e_packages=(python3=python3 haproxy=haproxy nginx=nginx-light node=nodejs npm=npm chromium=chromium
     openssl=openssl curl=curl)
   fuzz_packages=(clang++=clang libclang-rt-14-dev)
-  bench_packages=(python3=python3 nginx=nginx-light haproxy=haproxy wrk=wrk)
+  bench_packages=(python3=python3 nginx=nginx-light haproxy=haproxy wrk=wrk ip=iproute2 go=golang-go
+    golang-github-hashicorp-memberlist-dev)
   tidy_packages=(git=git clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck)
 }
 
