@@ -26,7 +26,8 @@ World::~World() {
 
 MonoTime World::now(const Host& host) const {
   if (host.drift_ppm == 0) return now_;
-  return now_ + now_.time_since_epoch() / 1'000'000 * host.drift_ppm;
+  auto count = static_cast<__int128>(now_.time_since_epoch().count());
+  return now_ + Duration(static_cast<int64_t>(count * host.drift_ppm / 1'000'000));
 }
 
 MonoTime World::when_it_is(MonoTime local, const Host& host) const {
