@@ -60,6 +60,12 @@ const json::array& list_of(const json::object& row, std::string_view key) {
   return value != nullptr && value->is_array() ? value->as_array() : none;
 }
 
+// The id of the node that leads; "" when none does, or none is sought.
+std::string leader_of(const json::object& cluster) {
+  const json::value* leader = find(cluster, "leader");
+  return leader != nullptr && leader->is_object() ? std::string(find_string(leader->as_object(), "id")) : "";
+}
+
 std::string state_of(const json::object& member) {
   std::string reach = cell(member, "reach");
   return reach == "alive" ? cell(member, "state") : reach;
@@ -75,13 +81,15 @@ std::string round_trip_of(const json::object& member) {
 std::string members_text(const json::object& cluster) {
   Table table(
       {"NAME", "ID", "STATE", "MEMBERSHIP", "DATA", "REGION", "ZONE", "SINCE", "RTT", "KEY", "VERSION"});
+  std::string leader = leader_of(cluster);
   for (const json::value& each : list_of(cluster, "members")) {
     if (!each.is_object()) continue;
     const json::object& row = each.as_object();
+    bool leads = !leader.empty() && find_string(row, "id") == leader;
     table.add({cell(row, "name") + (is_true(row, "self") ? " *" : ""), cell(row, "id").substr(0, 8),
-               state_of(row), cell(row, "membership"), cell(row, "data"), cell(row, "region"),
-               cell(row, "zone"), cell(row, "since"), round_trip_of(row), cell(row, "key_epoch"),
-               cell(row, "version")});
+               state_of(row) + (leads ? ", leads" : ""), cell(row, "membership"), cell(row, "data"),
+               cell(row, "region"), cell(row, "zone"), cell(row, "since"), round_trip_of(row),
+               cell(row, "key_epoch"), cell(row, "version")});
   }
   return table.text("  ");
 }

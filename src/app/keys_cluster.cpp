@@ -4,12 +4,14 @@
 
 #include "app/keys.h"
 #include "base/text.h"
+#include "lease/voters.h"
 
 namespace kith::app {
 
 namespace {
 
 using cluster::ClusterConfig;
+using cluster::FailoverConfig;
 
 constexpr size_t kPskBytes = 32;
 
@@ -132,6 +134,27 @@ Key<ClusterConfig> node_key_file() {
           [](const ClusterConfig& value) { return if_worth_showing(json::value(value.node_key_file)); }};
 }
 
+Keys<FailoverConfig> failover_keys() {
+  using Mode = FailoverConfig::Mode;
+  using Minority = FailoverConfig::Minority;
+  return {
+      key("mode", &FailoverConfig::mode,
+          choice<Mode>({{"single_node", Mode::single_node},
+                        {"active_passive", Mode::active_passive},
+                        {"active_active", Mode::active_active}}),
+          "active_active: every node serves. active_passive: the leader serves, the others stand by: they "
+          "forward with http.routing, and /status says 503. single_node: no leader is sought"),
+      optional_key("minority", &FailoverConfig::minority,
+                   choice<Minority>({{"serve", Minority::serve}, {"standby", Minority::standby}}),
+                   "what nodes do that cannot reach a majority; by default serve, and standby with active_passive"),
+      key("lease", &FailoverConfig::lease, duration(500ms, 60s),
+          "how long a leader leads without being confirmed; after a crash it takes this long until another leads"),
+      key("quorum", &FailoverConfig::quorum, number<size_t>(1, lease::kMaxVoters),
+          "nodes that must agree to a leader, at least: above half of the nodes there are to be, so that nodes "
+          "that start apart do not each elect their own"),
+  };
+}
+
 Keys<ClusterConfig> cluster_keys() {
   Keys<ClusterConfig> advertise = {
       optional_key("membership", &ClusterConfig::advertise_membership, peer_multiaddr(),
@@ -171,6 +194,8 @@ Keys<ClusterConfig> cluster_keys() {
       std::move(where),
       std::move(discovery),
       std::move(encryption),
+      group<ClusterConfig>("failover", "one leader, and what is served without it",
+                           of(&ClusterConfig::failover, failover_keys())),
   };
 }
 

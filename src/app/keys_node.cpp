@@ -42,7 +42,7 @@ Keys<NodeConfig> node_keys() {
           key("region", &NodeConfig::region, label("a region of at most 64 bytes"),
               "where it runs, shown to people"),
           key("zone", &NodeConfig::zone, label("a zone of at most 64 bytes"),
-              "what fails together there, shown to people")};
+              "what fails together there: the voters for the leader are chosen across zones")};
 }
 
 Keys<ControlConfig> control_keys() {

@@ -53,6 +53,7 @@ class Node final : public gateway::HealthSource {
   int run();
 
   gateway::Health health() const override;
+  cluster::Standing standing() const override;
 
  private:
   Result<void> build_clusters();
@@ -232,7 +233,25 @@ gateway::Health Node::health() const {
       case cluster::Phase::left: return gateway::Health::draining;
     }
   }
+  switch (standing().kind) {
+    case cluster::Standing::Kind::serves: break;
+    case cluster::Standing::Kind::standby: return gateway::Health::standby;
+    case cluster::Standing::Kind::no_majority: return gateway::Health::no_majority;
+  }
   return gateway::Health::up;
+}
+
+// The first cluster that does not let this node serve decides. A request can be forwarded to its leader
+// only over the session cluster's links.
+cluster::Standing Node::standing() const {
+  MonoTime now = runtime_.control().now();
+  for (const auto& cluster : clusters_) {
+    cluster::Standing standing = cluster->standing(now);
+    if (standing.kind == cluster::Standing::Kind::serves) continue;
+    if (cluster.get() != session_cluster_) standing.leader.reset();
+    return standing;
+  }
+  return {};
 }
 
 void Node::start() {

@@ -110,6 +110,12 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       replication_({}, self_, table_, ports.loop.now()),
       links_(ports_, scope_, std::move(listeners), [this] { return link_config(); }, self_.node, *this, log_),
       hub_(ports_.loop, *this, self_.node, log_),
+      leadership_(
+          config_.failover, self_.node, random_u64(ports.entropy), ports_.loop,
+          [this](NodeId to, uint8_t type, ByteView payload) {
+            links_.send(to, Channel::urgent, Lane::control, type, payload);
+          },
+          log_.named("leader")),
       sessions_(std::make_unique<ReplicatedSessions>(*this)),
       boot_nonce_(random_u64(ports.entropy)),
       started_(ports.loop.now()),
@@ -167,6 +173,7 @@ void Cluster::pump() {
     pump_again_ = false;
     pump_membership();
     pump_replication();
+    if (std::exchange(leadership_view_changed_, false)) tell_leadership();
   } while (pump_again_);
   pumping_ = false;
   arm_timers();
@@ -185,6 +192,14 @@ void Cluster::pump_membership() {
       return;
     }
   }
+}
+
+void Cluster::tell_leadership() {
+  std::vector<membership::Member> view = membership_.members();
+  std::erase_if(view, [this](const membership::Member& member) {
+    return !member.self && !links_.has(member.record.id, Channel::urgent);
+  });
+  leadership_.view_changed(view);
 }
 
 void Cluster::pump_replication() {
@@ -269,6 +284,7 @@ bool Cluster::is_member(const Replica& peer) {
 // first thing each tells the other, so nothing that comes over the link finds nobody. Only answers to
 // what was asked there come over the bulk link. When one of the two ends, both start over.
 void Cluster::data_link_up(NodeId peer, Channel channel) {
+  leadership_view_changed_ = true;
   if (channel == Channel::urgent) {
     if (const membership::NodeRecord* record = membership_.member(peer)) {
       replication_.peer_up(record->replica(), ports_.loop.now());
@@ -280,6 +296,7 @@ void Cluster::data_link_up(NodeId peer, Channel channel) {
 }
 
 void Cluster::data_link_down(NodeId peer, Channel channel) {
+  leadership_view_changed_ = true;
   replication_.peer_down(peer, ports_.loop.now());
   if (channel == Channel::bulk) hub_.peer_lost(peer);
   links_.drop_data(peer);
@@ -296,6 +313,8 @@ void Cluster::link_message(NodeId peer, Channel channel, const mesh::Message& me
     membership_.heard(peer, now);
     if (message.type >= kForwardFirst && message.type <= kForwardLast) {
       hub_.handle_message(peer, message.type, message.payload);
+    } else if (message.type >= lease::kLeaseFirst && message.type <= lease::kLeaseLast) {
+      handled = leadership_.handle_message(peer, message.type, message.payload);
     } else {
       handled = replication_.handle_message(peer, message.type, message.payload, now);
     }
@@ -321,6 +340,7 @@ void Cluster::link_drained(NodeId peer, Channel channel) {
 // ---------------------------------------------------------------- events of the cores
 
 void Cluster::on_event(const membership::Event& event) {
+  leadership_view_changed_ = true;
   MonoTime now = ports_.loop.now();
   if (const auto* up = std::get_if<membership::MemberUp>(&event)) {
     view_changed_ = now;
@@ -422,6 +442,7 @@ void Cluster::watch_start() {
 void Cluster::become_ready(bool degraded) {
   if (phase_ == Phase::syncing) {
     phase_ = Phase::ready;
+    leadership_view_changed_ = true;
     membership_.set_state(membership::State::ready, ports_.loop.now());
     if (degraded) {
       log_.warn("ready without having caught up: the sync deadline passed", {{"sessions", table_.size()}});
@@ -462,6 +483,7 @@ runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime de
 void Cluster::set_draining() {
   if (phase_ != Phase::syncing && phase_ != Phase::ready) return;
   phase_ = Phase::draining;
+  leadership_.resign();
   membership_.set_state(membership::State::draining, ports_.loop.now());
   pump();
 }
@@ -488,6 +510,7 @@ runtime::Task<void> Cluster::stop() {
   replication_timer_.reset();
   start_timer_.reset();
   house_timer_.reset();
+  leadership_.stop();
 }
 
 // ---------------------------------------------------------------- for the forward hub

@@ -13,6 +13,7 @@
 #include "cluster/applied_view.h"
 #include "cluster/config.h"
 #include "cluster/forward_hub.h"
+#include "cluster/leadership.h"
 #include "cluster/link_table.h"
 #include "cluster/session_store.h"
 #include "membership/core.h"
@@ -49,6 +50,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   // From any thread.
   Phase phase() const { return phase_.load(); }
   bool degraded() const { return degraded_.load(); }  // ready by deadline, not by being caught up
+  Standing standing(MonoTime now) const { return leadership_.standing(now); }
   SessionStore& sessions() { return *sessions_; }
   Forwarder& forwarder() { return hub_; }
   ForwardHub& hub() { return hub_; }
@@ -64,6 +66,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   const membership::Core& membership() const { return membership_; }
   const replication::Core& replication() const { return replication_; }
   const LinkCounters& link_counters() const { return links_.counters(); }
+  const Leadership& leadership() const { return leadership_; }
   const Absences& absences() const { return absences_; }
   // Gives up a node that is not a member. False when it is one, or is not known.
   bool forget(NodeId node);
@@ -95,6 +98,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   void pump();
   void pump_membership();
   void pump_replication();
+  // Whom we can talk with about the lease: members with an urgent link.
+  void tell_leadership();
   void fill_links(NodeId peer);
   void on_event(const membership::Event& event);
   void on_event(replication::Event event);
@@ -122,6 +127,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   replication::Core replication_;
   LinkTable links_;
   ForwardHub hub_;
+  Leadership leadership_;
   std::unique_ptr<SessionStore> sessions_;
   const uint64_t boot_nonce_;  // two processes with one node key differ in it
 
@@ -133,6 +139,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   std::map<uint64_t, std::optional<replication::Pulled>> pulled_;  // requests that somebody waits for
   bool pumping_ = false;
   bool pump_again_ = false;
+  bool leadership_view_changed_ = true;
   runtime::Timer membership_timer_, replication_timer_, start_timer_, house_timer_;
   MonoTime started_;
   MonoTime view_changed_;

@@ -11,6 +11,24 @@
 
 namespace kith::cluster {
 
+// What a cluster does about having one leader, and about not having one.
+struct FailoverConfig {
+  enum class Mode : uint8_t {
+    single_node,     // no leader is sought; every node serves
+    active_passive,  // the leader serves, the others stand by
+    active_active,   // every node serves; the leader does what one alone must do
+  };
+  enum class Minority : uint8_t { serve, standby };
+  Mode mode = Mode::active_active;
+  // In a part of the cluster without a majority; by default serve, and standby with active_passive.
+  std::optional<Minority> minority;
+  Duration lease = 3s;
+  size_t quorum = 1;  // grants that a lease needs at least
+  bool serves_in_minority() const {
+    return minority.value_or(mode == Mode::active_passive ? Minority::standby : Minority::serve) == Minority::serve;
+  }
+};
+
 struct ClusterConfig {
   std::string name;
   bool disabled = false;
@@ -28,6 +46,7 @@ struct ClusterConfig {
   std::vector<crypto::Secret> psks;
   std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start
   size_t max_members = 32;    // everyone observes everyone up to here
+  FailoverConfig failover;
 };
 
 }  // namespace kith::cluster

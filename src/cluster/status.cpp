@@ -116,6 +116,20 @@ json::object counters_of(const Cluster& cluster) {
           {"members_down", own.members_down}};
 }
 
+json::value leader_of(const Cluster& cluster, MonoTime now) {
+  const lease::Core& lease = cluster.leadership().core();
+  std::optional<NodeId> leader = lease.leader(now);
+  json::array voters;
+  if (lease.voters()) {
+    for (const NodeId& node : lease.voters()->nodes) voters.emplace_back(node.hex());
+  }
+  return {{"id", leader ? json::value(leader->hex()) : json::value()},
+          {"self", lease.leads(now)},
+          {"epoch", leader ? json::value(lease.leader_epoch(now)) : json::value()},
+          {"majority", lease.has_majority()},
+          {"voters", std::move(voters)}};
+}
+
 }  // namespace
 
 std::string_view to_string(Phase phase) {
@@ -135,6 +149,7 @@ json::object status_of(const Cluster& cluster, MonoTime now, WallTime wall_now) 
   return {{"name", cluster.name()},
           {"phase", to_string(cluster.phase())},
           {"degraded", cluster.degraded()},
+          {"leader", cluster.leadership().runs() ? leader_of(cluster, now) : json::value()},
           {"members", std::move(members)},
           {"not_members", absent_rows(cluster)},
           {"refusals", refusal_rows(cluster.absences())},

@@ -20,6 +20,8 @@ std::string_view to_string(Health health) {
     case Health::starting: return "starting";
     case Health::syncing: return "syncing";
     case Health::up: return "up";
+    case Health::standby: return "standby";
+    case Health::no_majority: return "no_majority";
     case Health::draining: return "draining";
   }
   return "starting";
@@ -110,6 +112,8 @@ void Gateway::prepare(RequestContext& context) {
 runtime::Task<void> Gateway::run_phases(RequestContext& context) {
   Step step = co_await health_phase(context);
   if (step == Step::answered) co_return;
+  step = co_await standing_phase(context);
+  if (step == Step::answered) co_return;
   route_phase(context);
   step = co_await session_phase_->run(context);
   if (step == Step::answered) co_return;
@@ -136,6 +140,29 @@ runtime::Task<Step> Gateway::health_phase(RequestContext& context) {
   std::string body = std::string("{\"status\":\"").append(to_string(health)).append("\"}");
   std::string type = "application/json";
   (void)co_await context.exchange.respond(std::move(head), std::move(body), std::move(type));
+  co_return Step::answered;
+}
+
+// What does not serve hands the request to who does, one hop, or says that it does not.
+runtime::Task<Step> Gateway::standing_phase(RequestContext& context) {
+  cluster::Standing standing = services_.health.standing();
+  if (standing.kind == cluster::Standing::Kind::serves) co_return Step::next;
+  bool may_forward = standing.leader && services_.forwarder != nullptr && context.forwarded_by().empty();
+  if (may_forward) {
+    auto sent = co_await session_phase_->forward(context, *standing.leader);
+    if (sent) co_return Step::answered;
+    counters_.forward_failures.add();
+    context.forwarded_to.clear();
+    if (sent.error().code() == Code::timeout && !context.is_safe_method()) {  // it may have been done
+      context.reason = "forward timeout";
+      co_await answer_error(context, 504, "The node that leads did not answer in time.");
+      co_return Step::answered;
+    }
+  }
+  context.decision = "standby";
+  http::Headers extra;
+  extra.add("Retry-After", "1");
+  co_await answer_error(context, 503, "This node stands by.", std::move(extra));
   co_return Step::answered;
 }
 

@@ -4,16 +4,23 @@
 #include <cstdint>
 #include <string_view>
 
+#include "cluster/leadership.h"
+
 namespace kith::gateway {
 
-enum class Health : uint8_t { starting, syncing, up, draining };
+// standby: another node leads an active_passive cluster. no_majority: in the smaller part of a split, and
+// configured not to serve there.
+enum class Health : uint8_t { starting, syncing, up, standby, no_majority, draining };
 
 std::string_view to_string(Health health);  // as the status says it: "up"
 
 class HealthSource {
  public:
   virtual ~HealthSource() = default;
-  virtual Health health() const = 0;  // from any thread
+  // From any thread.
+  virtual Health health() const = 0;
+  // Whether applications are served here now, and who serves them otherwise.
+  virtual cluster::Standing standing() const = 0;
 };
 
 }  // namespace kith::gateway

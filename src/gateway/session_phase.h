@@ -21,6 +21,8 @@ class SessionPhase {
 
   // Fills in context.session, or answers (forwarded; 503 when the state is lost and onLost is fail).
   runtime::Task<Step> run(RequestContext& context);
+  // Hands the request to the node. Fails while it can still be answered here (see cluster::Forwarder).
+  runtime::Task<Result<void>> forward(RequestContext& context, NodeId to);
 
  private:
   enum class Outcome : uint8_t {
@@ -30,7 +32,6 @@ class SessionPhase {
   };
   runtime::Task<Outcome> behind(RequestContext& context);
   runtime::Task<cluster::CatchUp> catch_up(RequestContext& context, Duration wait, bool pull);
-  runtime::Task<Result<void>> forward(RequestContext& context, NodeId to);
   runtime::Task<Outcome> lost(RequestContext& context);
 
   const http::RoutingConfig& routing_;

@@ -29,6 +29,7 @@ class Runtime {
   void join();
 
   IoLoop& control() { return *control_; }
+  const IoLoop& control() const { return *control_; }
   size_t worker_count() const { return workers_.size(); }
   IoLoop& worker(size_t index) { return *workers_[index]; }
   runtime::Ports& control_ports() { return *control_ports_; }

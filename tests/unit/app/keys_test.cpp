@@ -451,6 +451,27 @@ std::vector<Row> cluster_rows() {
        {},
        discovery("method: static, srvDNS: {names: [a]}"),
        "clusters[0].discovery.srvDNS: not supported by this version"},
+      {"clusters[].failover", cluster("failover: {}"),
+       [](const Config& c) {
+         return first_cluster(c).failover.mode == cluster::FailoverConfig::Mode::active_active &&
+                first_cluster(c).failover.serves_in_minority();
+       },
+       cluster("failover: off"), "clusters[0].failover: expected a map"},
+      {"clusters[].failover.mode", cluster("failover: {mode: active_passive}"),
+       [](const Config& c) {
+         return first_cluster(c).failover.mode == cluster::FailoverConfig::Mode::active_passive &&
+                !first_cluster(c).failover.serves_in_minority();
+       },
+       cluster("failover: {mode: passive}"), "clusters[0].failover.mode: expected"},
+      {"clusters[].failover.minority", cluster("failover: {mode: active_active, minority: standby}"),
+       [](const Config& c) { return !first_cluster(c).failover.serves_in_minority(); },
+       cluster("failover: {minority: maybe}"), "clusters[0].failover.minority: expected"},
+      {"clusters[].failover.lease", cluster("failover: {lease: 1500ms}"),
+       [](const Config& c) { return first_cluster(c).failover.lease == 1500ms; },
+       cluster("failover: {lease: 10ms}"), "clusters[0].failover.lease: expected"},
+      {"clusters[].failover.quorum", cluster("failover: {quorum: 3}"),
+       [](const Config& c) { return first_cluster(c).failover.quorum == 3; },
+       cluster("failover: {quorum: 8}"), "clusters[0].failover.quorum: expected a whole number from 1 to 7"},
       {"clusters[].encryption", encryption(kPsk),
        [](const Config& c) { return first_cluster(c).psks.size() == 1; },
        "features: {experimental.clusters: true}\nclusters: [{name: eu}]",

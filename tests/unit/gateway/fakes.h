@@ -352,6 +352,8 @@ class FakeClient final : public http::Client {
 struct FakeHealth final : HealthSource {
   Health health() const override { return now; }
   Health now = Health::up;
+  cluster::Standing standing() const override { return stands; }
+  cluster::Standing stands;
 };
 
 class KeptLog final : public LogSink {

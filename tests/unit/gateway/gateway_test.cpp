@@ -13,7 +13,8 @@ TEST(Health, IsAnsweredBeforeEverythingElseAndByNothingAClientSends) {
   World world;
   for (auto [health, status, word] :
        {std::tuple(Health::up, 200, "up"), std::tuple(Health::starting, 503, "starting"),
-        std::tuple(Health::syncing, 503, "syncing"), std::tuple(Health::draining, 503, "draining")}) {
+        std::tuple(Health::syncing, 503, "syncing"), std::tuple(Health::draining, 503, "draining"),
+        std::tuple(Health::standby, 503, "standby"), std::tuple(Health::no_majority, 503, "no_majority")}) {
     world.health.now = health;
     FakeExchange answer = world.get("/status?x=1");
     EXPECT_EQ(answer.answer.status, status);
@@ -223,6 +224,36 @@ TEST_F(Behind, DoesNotRepeatWhatTheOtherNodeMayHaveDone) {
   FakeExchange post("/private", "POST", "x");
   EXPECT_EQ(world->run(post).answer.status, 504);
   EXPECT_TRUE(world->client.sent.empty());
+}
+
+TEST_F(Behind, AStandbyHandsEverythingButItsStatusToTheLeader) {
+  start();
+  world->health.stands = {cluster::Standing::Kind::standby, there};
+  FakeExchange page("/private");
+  EXPECT_EQ(world->run(page).answer.status, 200);
+  EXPECT_EQ(world->forwarder.targets, std::vector<NodeId>{there});
+  EXPECT_TRUE(world->client.sent.empty());
+  world->health.now = Health::standby;
+  FakeExchange status("/status");
+  EXPECT_EQ(world->run(status).answer.status, 503);
+  EXPECT_EQ(status.text, R"({"status":"standby"})");
+  EXPECT_EQ(world->forwarder.targets.size(), 1u);
+}
+
+TEST_F(Behind, AStandbyThatCannotForwardSaysSo) {
+  start();
+  world->health.stands = {cluster::Standing::Kind::standby, std::nullopt};
+  FakeExchange leaderless("/private");
+  EXPECT_EQ(world->run(leaderless).answer.status, 503);
+  EXPECT_EQ(leaderless.answer.headers.get("Retry-After"), "1");
+  world->health.stands.leader = there;
+  FakeExchange forwarded("/private");
+  forwarded.origin_facts.forwarded_by = "b";  // the leader has changed meanwhile
+  EXPECT_EQ(world->run(forwarded).answer.status, 503);
+  EXPECT_TRUE(world->forwarder.targets.empty());
+  world->forwarder.failure = Error(Code::timeout, "no head");
+  FakeExchange post("/private", "POST", "x");
+  EXPECT_EQ(world->run(post).answer.status, 504) << "it may have been done";
 }
 
 TEST_F(Behind, NeverForwardsWhatWasForwarded) {
