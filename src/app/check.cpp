@@ -82,6 +82,19 @@ class Checker {
     return std::visit([](const auto& one) -> std::string_view { return one.name; }, connector);
   }
 
+  // Of a connector that could not be read the name is not known, so a name that nobody has may be its.
+  bool all_connectors_known() const {
+    size_t named = names_of(gateway_.connectors, connector_name).size();
+    return named == gateway_.connectors.size() && !(named == 0 && reader_.failed("connectors"));
+  }
+
+  void check_connector_reference(const std::string& path, const std::string& connector) {
+    bool known =
+        std::find(connector_names_.begin(), connector_names_.end(), connector) != connector_names_.end();
+    if (!known && all_connectors_known())
+      unknown_name(reader_, path, "connector", connector, connector_names_);
+  }
+
   // Whether the item was decoded as what its type says; else there is nothing more to say of it.
   bool has_good_type(const std::string& path) const {
     return reader_.has(path + ".type") && !reader_.failed(path + ".type");
@@ -349,9 +362,8 @@ class Checker {
       std::string connector = part.text.substr(0, part.text.find('.'));
       if (connector == "se") {
         reader_.error_at(path, "\"{{ se.NAME }}\" is not supported by this version of kith");
-      } else if (std::find(connector_names_.begin(), connector_names_.end(), connector) ==
-                 connector_names_.end()) {
-        unknown_name(reader_, path, "connector", connector, connector_names_);
+      } else {
+        check_connector_reference(path, connector);
       }
     }
   }
@@ -360,10 +372,7 @@ class Checker {
     for (size_t i = 0; i < policy.idps.size(); ++i) {
       const std::string& idp = policy.idps[i];
       if (idp.empty()) continue;
-      std::string here = item(path + ".authentication.idps", i);
-      if (std::find(connector_names_.begin(), connector_names_.end(), idp) == connector_names_.end()) {
-        unknown_name(reader_, here, "connector", idp, connector_names_);
-      }
+      check_connector_reference(item(path + ".authentication.idps", i), idp);
     }
     if (policy.idps.empty() && !policy.allow_unauthenticated) {
       reader_.warn_at(path,
@@ -380,8 +389,28 @@ class Checker {
       for (const gateway::Condition& condition : policy.rules[r].conditions) {
         check_template(rule, condition.left);
         check_template(rule, condition.right);
+        if (!reader_.failed(rule)) check_has_claim(rule, condition);
       }
     }
+  }
+
+  // Without one the answer is the same for everybody: most likely the braces were forgotten.
+  void check_has_claim(const std::string& path, const gateway::Condition& condition) {
+    std::string meant;
+    for (const auto* operand : {&condition.left, &condition.right}) {
+      for (const auto& part : operand->parts) {
+        if (part.is_claim) return;
+        std::string_view text = part.text;
+        bool named =
+            std::any_of(connector_names_.begin(), connector_names_.end(), [&](std::string_view name) {
+              return text.starts_with(name) && text.size() > name.size() + 1 && text[name.size()] == '.';
+            });
+        if (named) meant = "{{ " + part.text + " }}";
+      }
+    }
+    reader_.error_at(
+        path, "compares two fixed texts: expected a claim such as \"{{ connector.claim }}\" in one of them",
+        meant);
   }
 
   const Config& config_;

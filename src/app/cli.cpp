@@ -157,13 +157,31 @@ class Commands {
   const RunNode& run_node_;
 };
 
+// The options that say which configuration: of the program, so that they may stand before a command too.
+// The help of a command shows only its own, hence the footer.
+constexpr const char* kConfigHelp = "the configuration file; - is standard input";
+constexpr const char* kSecretsHelp = "where secrets come from: secretfile:///path, env:// or credentials://";
+constexpr const char* kVerboseHelp = "log at the level debug";
+
+std::string config_footer() {
+  return std::string("Which configuration (before or after the command):\n  -c,--config FILE            ") +
+         kConfigHelp + "\n  --secretProvider URL        " + kSecretsHelp +
+         "\n  -v,--verbose                " + kVerboseHelp;
+}
+
+void add_format(CLI::App& sub, std::string& value, const std::vector<std::string>& words) {
+  sub.add_option("-o,--output,--format", value, "the form of the output")
+      ->check(CLI::IsMember(words))
+      ->capture_default_str();
+}
+
 using Declare = std::function<CLI::App*(const char* name, const char* help, std::function<int()> body)>;
 
 // What a running node is asked.
 void declare_node_commands(const Declare& command, NodeOptions& options, NodeCommands& node) {
   CLI::App* members =
       command("members", "who is in the node's clusters, who is not and why", [&] { return node.members(); });
-  members->add_option("-o,--output,--format", options.format)->check(CLI::IsMember({"text", "json"}));
+  add_format(*members, options.format, {"text", "json"});
   CLI::App* leave =
       command("leave", "stop the running node in order, as SIGTERM does", [&] { return node.leave(); });
   CLI::App* forget =
@@ -172,6 +190,7 @@ void declare_node_commands(const Declare& command, NodeOptions& options, NodeCom
   CLI::App* health =
       command("health", "whether the running node is up: status 0 if it is", [&] { return node.health(); });
   for (CLI::App* sub : {members, leave, forget, health}) {
+    sub->footer(config_footer());
     sub->add_option("--socket", options.socket,
                     "the node's control socket; by default as the configuration says");
     sub->add_option("--timeout", options.timeout_seconds, "seconds to wait")->check(CLI::Range(1, 3600));
@@ -183,10 +202,9 @@ void declare(CLI::App& app, Options& options, Commands& commands, NodeCommands& 
              std::function<int()>& chosen) {
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", "kith " + std::string(version()));
-  app.add_option("-c,--config", options.source.config, "the configuration file; - is standard input");
-  app.add_option("--secretProvider,--secret-provider", options.source.secret_provider,
-                 "where secrets come from: secretfile:///path, env:// or credentials://");
-  app.add_flag("-v,--verbose", options.source.verbose, "log at the level debug");
+  app.add_option("-c,--config", options.source.config, kConfigHelp);
+  app.add_option("--secretProvider,--secret-provider", options.source.secret_provider, kSecretsHelp);
+  app.add_flag("-v,--verbose", options.source.verbose, kVerboseHelp);
 
   auto command = [&chosen](CLI::App& parent, const char* name, const char* help, std::function<int()> body) {
     CLI::App* sub = parent.add_subcommand(name, help);
@@ -194,22 +212,22 @@ void declare(CLI::App& app, Options& options, Commands& commands, NodeCommands& 
     sub->callback([&chosen, body = std::move(body)] { chosen = body; });
     return sub;
   };
-  command(app, "run", "run a node; also what kith does without a command",
-          [&] { return commands.run(options); });
+  CLI::App* run = command(app, "run", "run a node; also what kith does without a command",
+                          [&] { return commands.run(options); });
   auto* validate = command(app, "validate", "check a configuration and show every problem",
                            [&] { return commands.validate(options); });
-  validate->add_option("-o,--output,--format", options.format)->check(CLI::IsMember({"text", "json"}));
+  add_format(*validate, options.format, {"text", "json"});
 
   CLI::App* config = app.add_subcommand("config", "look at configurations");
   config->fallthrough();
   config->require_subcommand(1);
   auto* schema =
       command(*config, "schema", "the schema of the configuration", [&] { return commands.schema(options); });
-  schema->add_option("-o,--output,--format", options.schema_format)
-      ->check(CLI::IsMember({"json", "markdown"}));
+  add_format(*schema, options.schema_format, {"json", "markdown"});
   auto* show = command(*config, "show", "the effective configuration, secrets masked",
                        [&] { return commands.show(options); });
-  show->add_option("-o,--output,--format", options.show_format)->check(CLI::IsMember({"yaml", "json"}));
+  add_format(*show, options.show_format, {"yaml", "json"});
+  for (CLI::App* sub : {run, validate, show}) sub->footer(config_footer());
 
   CLI::App* keygen = app.add_subcommand("keygen", "make keys");
   keygen->fallthrough();

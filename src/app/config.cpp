@@ -109,10 +109,16 @@ Loaded load_config(std::string_view text, const std::string& file, const Surroun
                    SecretProvider* secrets) {
   Loaded loaded;
   YamlDocument document = parse_yaml(text, file, loaded.problems);
-  if (document.complete) {
+  if (document.complete && document.root.kind == Node::Kind::null) {
+    loaded.problems.push_back({Severity::error, file, {1, 1}, "", "the configuration is empty", "", "", ""});
+  } else if (document.complete) {
     Reader reader(file, around, secrets, loaded.problems);
     config_codec().read(reader, document.root, loaded.config);
     check_config(loaded.config, reader);
+    // Said of a file that is good otherwise: in a broken one they may be there and misspelt.
+    if (loaded.config.gateway.apps.empty() && !has_errors(loaded.problems)) {
+      reader.warn_at("apps", "there are no applications, so every request is answered 404");
+    }
     if (!loaded.config.clusters_enabled) {
       loaded.config.gateway.session.store = gateway::SessionConfig::Store::local;
       loaded.config.gateway.http.routing.enabled = false;

@@ -195,7 +195,7 @@ Keys<AppConfig> proxy_keys() {
   };
   return {
       key("name", &AppConfig::name, text("a name for the application", 100), "what logs call it").required(),
-      fixed_word<AppConfig>("type", "proxy", "an application behind this gateway"),
+      fixed_word<AppConfig>("type", "proxy", "an application behind this gateway").required(),
       key("routePatterns", &AppConfig::route_patterns, list(route_pattern(), "a list of patterns"),
           "requests it gets: a path prefix, a host (maybe with a port), or both; the most specific pattern "
           "wins")

@@ -53,30 +53,36 @@ Codec<Multiaddr> peer_multiaddr() {
       show_multiaddr);
 }
 
-// A key that repeats a few bytes or counts up is an example somebody forgot to replace.
-bool looks_like_placeholder(const Bytes& key) {
+// A key that repeats a few bytes or counts up is an example somebody forgot to replace. What it does, or "".
+std::string_view placeholder_sign(const Bytes& key) {
   for (size_t period = 1; period <= 8; ++period) {
     bool repeats = true;
     for (size_t i = period; i < key.size(); ++i) repeats = repeats && key[i] == key[i - period];
-    if (repeats) return true;
+    if (repeats) return "repeats";
   }
   for (size_t i = 1; i < key.size(); ++i) {
-    if (key[i] != static_cast<uint8_t>(key[i - 1] + 1)) return false;
+    if (key[i] != static_cast<uint8_t>(key[i - 1] + 1)) return "";
   }
-  return true;
+  return "counts up";
 }
 
 Codec<crypto::Secret> psk() {
   Shape shape{Shape::Kind::text, "a random key of 32 bytes as 64 hex digits, as `kith keygen psk` makes it"};
   shape.secret = true;
-  return leaf<crypto::Secret>(
-      shape,
-      [](const std::string& value) -> Result<crypto::Secret> {
-        auto bytes = unhex(value);
-        if (!bytes || bytes->size() != kPskBytes || looks_like_placeholder(*bytes)) return plain_mismatch();
-        return crypto::Secret(std::move(*bytes));
-      },
-      [](const crypto::Secret&) { return json::value(kMasked); });
+  return {shape,
+          [shape](Reader& reader, const Node& node, crypto::Secret& out) {
+            auto scalar = reader.scalar(node, shape.expected, true);
+            if (!scalar) return;
+            auto bytes = unhex(scalar->text);
+            if (!bytes || bytes->size() != kPskBytes) return reader.mismatch(node, shape.expected, "", true);
+            std::string_view sign = placeholder_sign(*bytes);
+            if (sign.empty()) {
+              out = crypto::Secret(std::move(*bytes));
+            } else {
+              reader.mismatch(node, shape.expected + ", not one that " + std::string(sign), "", true);
+            }
+          },
+          [](const crypto::Secret&) { return json::value(kMasked); }};
 }
 
 struct Member {
@@ -88,9 +94,9 @@ Key<ClusterConfig> nodes_key() {
   Keys<Member> endpoints = {key("membership", &Member::membership, peer_multiaddr(),
                                 "a member's membership address; one's own is ignored")
                                 .required()};
-  auto codec =
-      list(object<Member>({group<Member>("endpoints", "the member's addresses", std::move(endpoints))}),
-           "a list of members");
+  auto where = group<Member>("endpoints", "the member's addresses", std::move(endpoints));
+  where.property.required = true;
+  auto codec = list(object<Member>({std::move(where)}), "a list of members");
   return {Property{"nodes", "members to begin with; the others are learned from them", codec.shape},
           [codec](Reader& reader, const Node& node, ClusterConfig& out) {
             std::vector<Member> nodes;

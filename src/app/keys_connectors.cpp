@@ -86,7 +86,7 @@ Keys<OidcConnectorConfig> oidc_keys() {
       key("name", &OidcConnectorConfig::name, name("a name for the connector", false),
           "what policies and templates call it")
           .required(),
-      fixed_word<OidcConnectorConfig>("type", "oidc", "an OpenID Connect provider"),
+      fixed_word<OidcConnectorConfig>("type", "oidc", "an OpenID Connect provider").required(),
       key("oidcWellKnownURL", &OidcConnectorConfig::well_known_url, url(),
           "the provider's discovery document")
           .required(),
@@ -166,7 +166,8 @@ Keys<LocalConnectorConfig> local_keys() {
           "what policies and templates call it")
           .required(),
       fixed_word<LocalConnectorConfig>("type", "local",
-                                       "users in this file, for demonstrations and emergencies"),
+                                       "users in this file, for demonstrations and emergencies")
+          .required(),
       key("enabled", &LocalConnectorConfig::enabled, flag(), "must be true, or nobody can log in here"),
       key("loginPath", &LocalConnectorConfig::login_path, local_path(), "path of the login page"),
       key("users", &LocalConnectorConfig::users, list(object<LocalUser>(std::move(user)), "a list of users"),

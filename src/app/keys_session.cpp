@@ -54,11 +54,13 @@ Codec<std::string> cookie_domain() {
 
 Keys<CookieConfig> cookie_keys() {
   using SameSite = CookieConfig::SameSite;
-  return {
+  auto name =
       key("name", &CookieConfig::name, cookie_name(),
-          "name of the session cookie; by default __Host-kith_session, and kith_session with a domain or "
-          "without "
-          "Secure"),
+          "name of the session cookie; by default __Host-kith_session, and kith_session with a domain "
+          "or without Secure");
+  name.show = [](const CookieConfig& value) { return json::value(value.effective_name()); };
+  return {
+      std::move(name),
       key("domain", &CookieConfig::domain, cookie_domain(),
           "send the cookie to all hosts of this domain; by default to the one host only"),
       key("disableHTTPOnly", &CookieConfig::disable_http_only, flag(),

@@ -58,8 +58,9 @@ void apply_environment(Loaded& loaded, const SourceOptions& options, const Surro
     Problems problems;
     Reader reader("environment", around, nullptr, problems);
     object<http::HttpConfig>(http_keys()).read(reader, document, loaded.config.gateway.http);
+    bool ours = !env_or_empty(around, "KITH_HTTP_ADDRESS").empty();
     for (Problem& problem : problems) {
-      problem.path = "KITH_HTTP_ADDRESS";
+      problem.path = ours ? "KITH_HTTP_ADDRESS" : "MAVERICS_HTTP_ADDRESS";
       problem.place = {};
       loaded.problems.push_back(std::move(problem));
     }

@@ -56,7 +56,12 @@ struct Bench {
   }
 };
 
-inline Bench with_file(const std::string& text = "http: {address: ':8080'}\n") {
+inline const char* const kGood =
+    "http: {address: ':8080'}\n"
+    "apps: [{name: a, type: proxy, routePatterns: [/], upstream: 'http://10.0.0.5', policies: [{location: /, "
+    "authentication: {allowUnauthenticated: true}, authorization: {allowAll: true}}]}]\n";
+
+inline Bench with_file(const std::string& text = kGood) {
   Bench bench;
   bench.world.files.content["/k.yaml"] = text;
   return bench;

@@ -55,8 +55,11 @@ TEST(Cli, the_environment_wins_over_the_file_for_the_address_and_the_level) {
   bench.world.variables = {{"MAVERICS_HTTP_ADDRESS", "nowhere"}};
   ran = bench.run({"-c", "/k.yaml"});
   EXPECT_EQ(ran.status, 1);
-  EXPECT_NE(ran.err.find("environment: error: KITH_HTTP_ADDRESS: expected IP:PORT"), std::string::npos)
+  EXPECT_NE(ran.err.find("environment: error: MAVERICS_HTTP_ADDRESS: expected IP:PORT"), std::string::npos)
       << ran.err;
+  bench.world.variables = {{"KITH_HTTP_ADDRESS", "nowhere"}};
+  ran = bench.run({"-c", "/k.yaml"});
+  EXPECT_NE(ran.err.find("environment: error: KITH_HTTP_ADDRESS: expected IP:PORT"), std::string::npos);
   EXPECT_EQ(with_file().run({"-c", "/k.yaml", "-v"}).config.logger.level, Level::debug);
 }
 
@@ -136,6 +139,9 @@ TEST(Cli, shows_the_effective_configuration_and_the_schema) {
   Ran shown = with_file().run({"config", "show", "-c", "/k.yaml"});
   EXPECT_EQ(shown.status, 0);
   EXPECT_NE(shown.out.find("  address: \":8080\"\n"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("    name: \"__Host-kith_session\"\n"), std::string::npos) << shown.out;
+  Ran open = with_file("session: {cookie: {disableSecure: true}}").run({"config", "show", "-c", "/k.yaml"});
+  EXPECT_NE(open.out.find("    name: \"kith_session\"\n"), std::string::npos) << open.out;
   EXPECT_TRUE(Bench{}.run({"config", "schema"}).out.starts_with("{\"$schema\""));
   EXPECT_TRUE(Bench{}.run({"config", "schema", "-o", "markdown"}).out.starts_with("| Key |"));
 }
@@ -148,6 +154,12 @@ TEST(Cli, wrong_usage_is_status_2_and_help_is_0) {
   Ran help = Bench{}.run({"--help"});
   EXPECT_EQ(help.status, 0);
   EXPECT_NE(help.out.find("hash-password"), std::string::npos);
+  for (const auto& command : {std::vector<std::string>{"run"}, {"validate"}, {"config", "show"}}) {
+    auto words = command;
+    words.push_back("--help");
+    EXPECT_NE(Bench{}.run(words).out.find("-c,--config"), std::string::npos) << command[0];
+  }
+  EXPECT_NE(Bench{}.run({"validate", "--help"}).out.find("the form of the output"), std::string::npos);
   EXPECT_TRUE(Bench{}.run({"version"}).out.starts_with("kith "));
   EXPECT_TRUE(Bench{}.run({"--version"}).out.starts_with("kith "));
 }

@@ -482,8 +482,7 @@ std::vector<Row> cluster_rows() {
        },
        encryption("psk: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
        "clusters[0].encryption.psk: expected a random key of 32 bytes as 64 hex digits, as `kith keygen psk` "
-       "makes it, "
-       "found a value that is not shown"},
+       "makes it, not one that repeats, found a value that is not shown"},
       {"clusters[].encryption.nodeKey", encryption(kPsk + ", nodeKey: {}"),
        [](const Config& c) { return first_cluster(c).node_key_file.empty(); },
        encryption(kPsk + ", nodeKey: a.key"), "clusters[0].encryption.nodeKey: expected a map"},

@@ -30,6 +30,9 @@ TEST(Schema, tells_editors_types_defaults_and_what_is_refused) {
   EXPECT_EQ(at(at(root, "session"), "cookieDomain").at("deprecated"), true);
   const json::object& cluster = at(root, "clusters").at("items").as_object();
   EXPECT_EQ(cluster.at("required").as_array().size(), 4U);
+  const json::object& app = at(root, "apps").at("items").at("anyOf").as_array()[0].as_object();
+  EXPECT_EQ(app.at("required").as_array(), (json::array{"name", "type", "routePatterns", "upstream"}));
+  EXPECT_FALSE(at(app, "type").contains("default")) << "it is required";
   EXPECT_EQ(at(root, "connectors").at("items").at("anyOf").as_array().size(), 2U);
 }
 
