@@ -61,7 +61,7 @@ Keys<Config> top_keys() {
   };
   Keys<Config> keys = {
       key("version", &Config::version, any_scalar(),
-          "of this configuration; any text, shown in the heartbeat"),
+          "of this configuration; any text, shown in the heartbeat as config_version"),
       features_key(),  // before the others: it decides what is read
       group<Config>("node", "who this node is, to people", of(&Config::node, node_keys())),
       group<Config>("control", "how `kith members` and its like reach the running node",

@@ -29,12 +29,13 @@ uint64_t resident_bytes() {
 }  // namespace
 
 Heartbeat::Heartbeat(runtime::Loop& loop, Duration interval, Level level, std::string node, std::string version,
-                     Log log)
+                     std::string config_version, Log log)
     : loop_(loop),
       interval_(interval),
       level_(level),
       node_(std::move(node)),
       version_(std::move(version)),
+      config_version_(std::move(config_version)),
       log_(std::move(log)),
       last_(loop.now()),
       last_cpu_(cpu_time()),
@@ -49,6 +50,7 @@ void Heartbeat::beat() {
   log_.write(level_, "heartbeat",
              {{"node", node_},
               {"version", version_},
+              {"config_version", config_version_},
               {"cpu_count", std::thread::hardware_concurrency()},
               {"cpu_usage", usage},
               {"total_memory", static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE))},

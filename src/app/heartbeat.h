@@ -9,7 +9,8 @@ namespace kith::app {
 
 class Heartbeat {
  public:
-  Heartbeat(runtime::Loop& loop, Duration interval, Level level, std::string node, std::string version, Log log);
+  Heartbeat(runtime::Loop& loop, Duration interval, Level level, std::string node, std::string version,
+            std::string config_version, Log log);
   void stop() { timer_.reset(); }
 
  private:
@@ -20,6 +21,7 @@ class Heartbeat {
   const Level level_;
   const std::string node_;
   const std::string version_;
+  const std::string config_version_;  // the key `version`
   Log log_;
   MonoTime last_;
   Duration last_cpu_;

@@ -92,11 +92,11 @@ Keys<ServerOptions> server_keys() {
 
 Keys<ServerOptions> limit_keys() {
   return {
-      key("headBytes", &ServerOptions::max_head_bytes, number<size_t>(1024, 1 << 20),
+      key("headBytes", &ServerOptions::max_head_bytes, number<size_t>(1024, http::kMaxHeadBytes),
           "request line and headers, in bytes"),
-      key("headers", &ServerOptions::max_headers, number<size_t>(10, 1000), "headers of a request"),
+      key("headers", &ServerOptions::max_headers, number<size_t>(10, http::kMaxHeaders), "headers of a request"),
       key("connections", &ServerOptions::max_connections, number<size_t>(1, 1'000'000),
-          "open connections; further ones are closed"),
+          "open connections, shared out among the workers (one for each core); further ones are closed"),
   };
 }
 

@@ -215,7 +215,10 @@ Result<void> Node::build_worker(size_t index, std::shared_ptr<const gateway::Rou
   auto listener = ports.network.listen({*address, port}, {.shared = true});
   if (!listener) return std::move(listener).error().within("http.address");
   worker->listener = std::move(*listener);
-  worker->server = http::make_server(ports, http.server, *worker->gateway, server_tls_, log_.named("http"));
+  // The system spreads connections over the workers, and so is their limit.
+  http::ServerOptions options = http.server;
+  options.max_connections = std::max<size_t>(1, options.max_connections / runtime_.worker_count());
+  worker->server = http::make_server(ports, options, *worker->gateway, server_tls_, log_.named("http"));
   workers_.push_back(std::move(worker));
   return {};
 }
@@ -264,7 +267,7 @@ void Node::start() {
   const gateway::HealthConfig& health = config_.gateway.health;
   if (health.heartbeat)
     heartbeat_ = std::make_unique<Heartbeat>(runtime_.control(), health.heartbeat_interval, health.heartbeat_level,
-                                             name_, std::string(version()), log_.named("telemetry"));
+                                             name_, std::string(version()), config_.version, log_.named("telemetry"));
   serving_ = true;
   const http::HttpConfig& http = config_.gateway.http;
   log_.info("serving", {{"node", name_},

@@ -8,7 +8,6 @@
 namespace kith::cluster {
 namespace {
 
-constexpr size_t kMaxHeaders = 200;
 constexpr size_t kMaxText = 64 << 10;
 
 bool is_field_value(std::string_view text) {
@@ -60,7 +59,7 @@ void put_headers(Writer& out, const http::Headers& headers) {
 
 bool get_headers(Reader& in, http::Headers& headers) {
   uint64_t count = in.varint();
-  if (count > kMaxHeaders) return false;
+  if (count > kMaxForwardHeaders) return false;
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
     std::string name = in.string(kMaxText);
     std::string value = in.string(kMaxText);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "http/exchange.h"
+#include "http/server.h"
 
 namespace kith::cluster {
 
@@ -19,7 +20,12 @@ enum class ForwardType : uint8_t {
 inline constexpr uint8_t kForwardFirst = 0x40;
 inline constexpr uint8_t kForwardLast = 0x45;
 
-inline constexpr size_t kMaxForwardHead = 96 << 10;  // encoded; above the HTTP server's own head limit
+// Of an encoded head. Room for the largest head that the HTTP server may be configured to take (each field
+// takes no more bytes here than there), with the origin's facts and the headers of ours.
+inline constexpr size_t kMaxForwardHead = 96 << 10;
+inline constexpr size_t kMaxForwardHeaders = 256;
+static_assert(kMaxForwardHead >= http::kMaxHeadBytes + (16 << 10));
+static_assert(kMaxForwardHeaders >= http::kMaxHeaders + 16);
 
 void encode_request(Bytes& out, const http::Origin& origin, const http::RequestHead& head);
 struct ForwardedRequest {

@@ -10,6 +10,10 @@
 
 namespace kith::http {
 
+// The most that ServerOptions may allow: a head has to fit into one message to another node, too.
+inline constexpr size_t kMaxHeadBytes = 64 << 10;
+inline constexpr size_t kMaxHeaders = 200;
+
 struct ServerOptions {                // documented keys of `http:`
   Duration read_timeout = 20s;        // a whole request with its body, while bytes are due; 0 = none
   Duration read_header_timeout = 5s;  // a request head; 0 = read_timeout
@@ -17,7 +21,7 @@ struct ServerOptions {                // documented keys of `http:`
   Duration idle_timeout = 60s;        // between requests
   size_t max_head_bytes = 32 << 10;   // request line and headers
   size_t max_headers = 100;
-  size_t max_connections = 20'000;  // per process share of this loop; above, new ones are closed
+  size_t max_connections = 20'000;  // of this server; above, new ones are closed
 };
 
 class Server {

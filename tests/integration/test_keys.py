@@ -1,5 +1,6 @@
 """What the keys of the configuration do, seen from outside. Their wrong values: test_program.py, and the
 unit tests of the room app."""
+import contextlib
 import http.client
 import json
 import socket
@@ -57,6 +58,20 @@ class Http(KeyTest):
             node, b"POST /public/echo HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: 100\r\n\r\nhalf")
         self.assertNotIn(b" 200 ", received)
         self.assertLess(seconds, 8)
+
+    def test_http_limits_connections_are_of_the_whole_process(self):
+        node = self.node(lambda config: config["http"].update({"limits": {"connections": 10}})).start()
+        with contextlib.ExitStack() as stack:
+            open_ones = [stack.enter_context(socket.create_connection(node.address, 10)) for _ in range(40)]
+            served = 0
+            for one in open_ones:
+                try:
+                    one.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    served += one.recv(12) == b"HTTP/1.1 200"
+                except OSError:
+                    pass  # closed by the node
+            self.assertGreaterEqual(served, 1)
+            self.assertLessEqual(served, 10)
 
     def test_http_idle_timeout_ends_a_connection_between_requests(self):
         node = self.node(lambda config: config["http"].update({"idleTimeoutSeconds": 1})).start()
@@ -204,8 +219,9 @@ class Health(KeyTest):
         self.assertNotEqual(browser.get("/status").text.strip(), '{"status":"up"}')
 
     def test_the_heartbeat_beats_at_its_interval_or_not_at_all(self):
-        node = self.node(lambda config: config.update({"health": {"heartbeat": {"interval": "1s"}}})).start()
-        node.wait_log("heartbeat")
+        node = self.node(lambda config: config.update({"health": {"heartbeat": {"interval": "1s"}},
+                                                       "version": "7.1-blue"})).start()
+        self.assertIn('"config_version":"7.1-blue"', node.wait_log("heartbeat")[0])
         wait_until(lambda: len(node.find_log("heartbeat")) >= 3, 15, "three heartbeats")
         quiet = self.node(lambda config: config.update({"health": {"heartbeat": {"interval": "1s", "disabled": True}}}))
         quiet.start()

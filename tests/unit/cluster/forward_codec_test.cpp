@@ -42,6 +42,20 @@ TEST(ForwardCodec, ARequestArrivesAsItWasSent) {
   EXPECT_EQ(got->head.headers.get("cookie"), "a=b; c=d");
 }
 
+TEST(ForwardCodec, TheLargestHeadThatTheServerMayBeConfiguredToTakeCanBeForwarded) {
+  ForwardedRequest sent = sample();
+  sent.origin.tls_subject = std::string(1000, 's');
+  sent.head.headers = {};
+  for (size_t i = 0; i < http::kMaxHeaders; ++i)
+    sent.head.headers.add("X-" + std::to_string(i), std::string(http::kMaxHeadBytes / http::kMaxHeaders, 'x'));
+  Bytes bytes;
+  encode_request(bytes, sent.origin, sent.head);
+  EXPECT_LE(bytes.size(), kMaxForwardHead);
+  auto got = decode_request(bytes);
+  ASSERT_TRUE(got) << got.error().message();
+  EXPECT_EQ(got->head.headers.size(), http::kMaxHeaders);
+}
+
 TEST(ForwardCodec, AResponseArrivesAsItWasSent) {
   http::ResponseHead sent;
   sent.status = 302;
