@@ -10,8 +10,6 @@
 namespace kith::cluster {
 namespace {
 
-constexpr size_t kMaxBody = 64 << 10;
-
 class LocalSessionStore final : public SessionStore {
  public:
   LocalSessionStore(size_t capacity, Duration idle_timeout)
@@ -34,7 +32,8 @@ class LocalSessionStore final : public SessionStore {
 
   runtime::Task<Result<SessionWrite>> create(runtime::Loop&, SessionKey key, SessionRecord record, AckLevel,
                                              MonoTime) override {
-    if (record.body.size() > kMaxBody) co_return Error(Code::limit, "the session is larger than 64 KiB");
+    if (record.body.size() > store::kMaxSessionBody)
+      co_return Error(Code::limit, "the session is larger than 64 KiB");
     std::lock_guard lock(mutex_);
     if (index_.contains(key)) co_return Error(Code::conflict, "the session exists already");
     insert(key).record = std::make_shared<const SessionRecord>(std::move(record));
@@ -43,7 +42,8 @@ class LocalSessionStore final : public SessionStore {
 
   runtime::Task<Result<SessionWrite>> update(runtime::Loop& here, SessionKey key, Bytes body, AckLevel,
                                              MonoTime) override {
-    if (body.size() > kMaxBody) co_return Error(Code::limit, "the session is larger than 64 KiB");
+    if (body.size() > store::kMaxSessionBody)
+      co_return Error(Code::limit, "the session is larger than 64 KiB");
     std::lock_guard lock(mutex_);
     Entry* entry = find(key);
     if (!entry || !live(*entry, here.wall_now())) co_return Error(Code::not_found, "the session is not live");
@@ -67,7 +67,8 @@ class LocalSessionStore final : public SessionStore {
   void touch(const SessionKey& key, WallTime now) override {
     std::lock_guard lock(mutex_);
     Entry* entry = find(key);
-    if (!entry || !live(*entry, now) || now - entry->record->last_seen < idle_timeout_ / 20) return;
+    if (!entry || !live(*entry, now) || now - entry->record->last_seen < store::touch_quantum(idle_timeout_))
+      return;
     auto record = std::make_shared<SessionRecord>(*entry->record);
     record->last_seen = now;
     entry->record = std::move(record);
@@ -101,8 +102,7 @@ class LocalSessionStore final : public SessionStore {
     return by_use_.front();
   }
   bool live(const Entry& entry, WallTime now) const {
-    if (!entry.record || now >= entry.record->expires) return false;
-    return idle_timeout_ == Duration{0} || now - entry.record->last_seen < idle_timeout_;
+    return entry.record && !store::has_expired(*entry.record, idle_timeout_, now);
   }
 
   const size_t capacity_;

@@ -7,10 +7,11 @@
 
 #include "base/result.h"
 #include "identity/connector.h"
+#include "store/session_table.h"
 
 namespace kith::gateway {
 
-inline constexpr size_t kMaxSessionBody = 64 << 10;
+using store::kMaxSessionBody;
 inline constexpr size_t kMaxIdentities = 16;
 inline constexpr size_t kMaxClaims = 512;        // per identity
 inline constexpr size_t kMaxClaimValues = 4096;  // per claim (groups)

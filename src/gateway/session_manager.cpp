@@ -74,16 +74,9 @@ runtime::Task<cluster::CatchUp> SessionManager::catch_up(const SessionView& view
   return store_.catch_up(ports_.loop, key, dot, wait, pull, deadline);
 }
 
-bool SessionManager::is_expired(const cluster::SessionRecord& record, WallTime now) const {
-  if (record.expires <= now) return true;
-  Duration idle = routes_.config.session.idle_timeout;
-  // last_seen lags by up to a twentieth: nobody is logged out early for our saving of writes.
-  return idle > 0s && now - record.last_seen > idle + idle / 20;
-}
-
 void SessionManager::load(SessionView& view, WallTime now) {
   cluster::SessionLookup found = store_.get(view.key, now);
-  if (found.state != cluster::SessionState::live || !found.record || is_expired(*found.record, now)) return;
+  if (found.state != cluster::SessionState::live || !found.record) return;
   auto identities = decode_session_body(found.record->body);
   if (!identities) {
     log_.warn("session record not readable",

@@ -45,7 +45,7 @@ class SessionManager {
   Dot position(const SessionView& view) const;
   runtime::Task<cluster::CatchUp> catch_up(const SessionView& view, Duration wait, bool pull,
                                            MonoTime deadline);
-  // Fills in what the store knows now, applies both timeouts, and notes the activity.
+  // Fills in what the store knows now (an expired session is none), and notes the activity.
   void load(SessionView& view, WallTime now);
 
   // A new session for the identity. Identities of other connectors are taken over from `old`, which
@@ -59,7 +59,6 @@ class SessionManager {
   std::string reference(const cluster::SessionKey& key) const;
 
  private:
-  bool is_expired(const cluster::SessionRecord& record, WallTime now) const;
   cluster::AckLevel level() const;
 
   const Routes& routes_;

@@ -42,6 +42,13 @@ bool body_wins(const SessionEntry& a, const SessionEntry& b) {
 
 }  // namespace
 
+bool has_expired(const SessionRecord& record, Duration idle_timeout, WallTime now) {
+  if (now >= record.expires) return true;
+  auto idle_end =
+      std::chrono::duration_cast<std::chrono::milliseconds>(idle_timeout) + touch_quantum(idle_timeout);
+  return idle_timeout > Duration{0} && now - record.last_seen >= idle_end;
+}
+
 bool SessionEntry::merge(SessionEntry&& other) {
   bool changed = other.keep_until_ms > keep_until_ms;
   keep_until_ms = std::max(keep_until_ms, other.keep_until_ms);

@@ -21,6 +21,15 @@ struct SessionRecord {
   WallTime last_seen;  // exact to touch_quantum
 };
 
+// How old a last use must be for the next one to be noted: in between, last_seen lags. In the unit of the
+// record's times, whose differences may be too long for nanoseconds.
+constexpr std::chrono::milliseconds touch_quantum(Duration idle_timeout) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(idle_timeout / 20);
+}
+// Whether the session has ended by age or, unless idle_timeout is 0, by idleness. By as much as last_seen
+// may lag the idle end is later: nobody is logged out early for our saving of writes.
+bool has_expired(const SessionRecord& record, Duration idle_timeout, WallTime now);
+
 enum class SessionOp : uint8_t { create = 1, update = 2, touch = 3, revoke = 4 };
 
 // A stamp with its node, so that no two writes are equal.

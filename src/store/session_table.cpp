@@ -22,9 +22,7 @@ SessionView SessionTable::get(const Key& key, WallTime now) const {
 SessionView SessionTable::view_of(const SessionEntry& entry, WallTime now) const {
   if (entry.ended) return {SessionState::ended, nullptr};
   if (!entry.known()) return {};
-  const bool idle =
-      limits_.idle_timeout > Duration{0} && now - entry.record->last_seen >= limits_.idle_timeout;
-  if (idle || now >= entry.record->expires) return {SessionState::ended, nullptr};
+  if (has_expired(*entry.record, limits_.idle_timeout, now)) return {SessionState::ended, nullptr};
   return {SessionState::live, entry.record};
 }
 
@@ -91,7 +89,8 @@ std::optional<Op> SessionTable::touch(const Key& key, WallTime now) {
   auto found = home.entries.find(key);
   if (found == home.entries.end() || limits_.idle_timeout == Duration{0}) return std::nullopt;
   const SessionView view = view_of(found->second, now);
-  if (view.state != SessionState::live || now - view.record->last_seen < touch_quantum()) return std::nullopt;
+  if (view.state != SessionState::live || now - view.record->last_seen < touch_quantum(limits_.idle_timeout))
+    return std::nullopt;
   Op op = originate(SessionOp::touch, key, stamp(now), unix_ms(view.record->expires), touch_payload(now));
   merge_locked(home, key, *entry_of(op));
   return op;

@@ -56,7 +56,7 @@ struct SessionView {
 enum class Merged : uint8_t {
   nothing,  // known already, or expired
   changed,
-  ended,    // this made the session end here: whatever is open for it is to be cut
+  ended,    // this made the session end here
   refused,  // not understood: malformed, or of a kind that this version does not know
 };
 
@@ -99,7 +99,6 @@ class SessionTable final : public replication::Source {
   size_t bytes() const { return bytes_; }   // bodies and entries, with an estimate of the bookkeeping
   // Equal on two nodes that hold the same content; what is expired at `now` does not count.
   uint64_t content_hash(WallTime now) const;
-  Duration touch_quantum() const { return limits_.idle_timeout / 20; }
 
   struct Counters {
     uint64_t over_limit = 0;  // replicated entries taken although full

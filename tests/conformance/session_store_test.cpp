@@ -173,8 +173,19 @@ TEST_P(SessionStoreTest, RemembersTheRevocationOfAKeyThatItDoesNotKnow) {
 TEST_P(SessionStoreTest, EndsASessionThatIsIdle) {
   const WallTime start = now();
   ASSERT_TRUE(create("a", record()));
-  EXPECT_EQ(store().get(key("a"), start + kIdle - std::chrono::minutes(1)).state, SessionState::live);
-  EXPECT_EQ(store().get(key("a"), start + kIdle + std::chrono::minutes(1)).state, SessionState::ended);
+  const auto quantum = store::touch_quantum(kIdle);
+  EXPECT_EQ(store().get(key("a"), start + kIdle).state, SessionState::live);
+  EXPECT_EQ(store().get(key("a"), start + kIdle + quantum).state, SessionState::ended);
+}
+
+TEST_P(SessionStoreTest, EndsNoSessionEarlyForAUseThatWasNotWrittenDown) {
+  const WallTime start = now();
+  ASSERT_TRUE(create("a", record()));
+  const WallTime used = start + store::touch_quantum(kIdle) - std::chrono::seconds(1);
+  store().touch(key("a"), used);
+  EXPECT_EQ(store().get(key("a"), used).record->last_seen, start) << "too soon to be noted";
+  EXPECT_EQ(store().get(key("a"), used + kIdle - std::chrono::seconds(1)).state, SessionState::live);
+  EXPECT_EQ(store().get(key("a"), used + kIdle + std::chrono::seconds(1)).state, SessionState::ended);
 }
 
 TEST_P(SessionStoreTest, KeepsASessionThatIsTouchedAndNotPastItsAbsoluteExpiry) {
@@ -229,7 +240,8 @@ class ClusterStage final : public Stage {
   ClusterStage() {
     for (ClusterNode* node : {&here_, &there_}) {
       node->idle_timeout = kIdle;
-      node->start({Multiaddr::from({here_.host.address, 9450}), Multiaddr::from({there_.host.address, 9450})});
+      node->start(
+          {Multiaddr::from({here_.host.address, 9450}), Multiaddr::from({there_.host.address, 9450})});
     }
     const auto joined = [](const ClusterNode& node) {
       return node.ready() && node.cluster->replication().peers() == 1;

@@ -102,12 +102,22 @@ TEST(SessionTable, RemembersTheRevocationOfAnUnknownSessionUntilItsExpiryAndAMin
 TEST(SessionTable, EndsByAbsoluteAndByIdleExpiry) {
   SessionTable table(idle_hour(), node(1));
   ASSERT_TRUE(table.create(key(1), record({1}), kNow));
-  EXPECT_EQ(table.get(key(1), kNow + kHour - 1ms).state, SessionState::live);
-  EXPECT_EQ(table.get(key(1), kNow + kHour).state, SessionState::ended);
+  const auto late = touch_quantum(kHour);
+  EXPECT_EQ(table.get(key(1), kNow + kHour + late - 1ms).state, SessionState::live);
+  EXPECT_EQ(table.get(key(1), kNow + kHour + late).state, SessionState::ended);
   WallTime seen = kNow;
   for (; seen < kNow + 8 * kHour - kHour / 2; seen += kHour / 2) table.touch(key(1), seen);
   EXPECT_EQ(table.get(key(1), kNow + 8 * kHour - 1ms).state, SessionState::live);
   EXPECT_EQ(table.get(key(1), kNow + 8 * kHour).state, SessionState::ended);
+}
+
+TEST(SessionExpiry, TakesTimesOfAnyYear) {
+  SessionRecord far = record({1});
+  far.last_seen = far.expires = from_unix_ms(253'402'300'799'999);
+  EXPECT_FALSE(has_expired(far, kHour, kNow));
+  far.last_seen = from_unix_ms(0);
+  EXPECT_TRUE(has_expired(far, kHour, from_unix_ms(253'402'300'799'998)));
+  EXPECT_FALSE(has_expired(far, Duration{0}, from_unix_ms(253'402'300'799'998)));
 }
 
 TEST(SessionTable, ReplicatesATouchOnlyWhenItMovedByAQuantum) {
