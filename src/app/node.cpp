@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -54,6 +55,7 @@ class Node final : public gateway::HealthSource {
 
   gateway::Health health() const override;
   cluster::Standing standing() const override;
+  bool degraded() const override;
 
  private:
   Result<void> build_clusters();
@@ -255,6 +257,10 @@ cluster::Standing Node::standing() const {
     return standing;
   }
   return {};
+}
+
+bool Node::degraded() const {
+  return std::any_of(clusters_.begin(), clusters_.end(), [](const auto& cluster) { return cluster->degraded(); });
 }
 
 void Node::start() {

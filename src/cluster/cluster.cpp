@@ -407,7 +407,7 @@ void Cluster::on_event(replication::Event event) {
       pulled_event_.notify_all();
     }
   } else {
-    become_ready(false);  // CaughtUp
+    become_ready();  // CaughtUp
   }
 }
 
@@ -415,48 +415,70 @@ void Cluster::on_event(replication::Event event) {
 
 // A node that starts takes the state of the others first. When there is nobody older, all found the
 // cluster together; when nobody answers at all, it founds it alone.
+Cluster::Around Cluster::look_around() const {
+  Around around;
+  const auto linked = replication_.present();
+  for (const membership::Member& member : membership_.members()) {
+    if (member.self) continue;
+    if (member.record.state != membership::State::joining) around.ready = member.record.name;
+    if (std::find(linked.begin(), linked.end(), member.record.id) == linked.end())
+      around.unlinked = member.record.name;
+  }
+  return around;
+}
+
 void Cluster::watch_start() {
   MonoTime now = ports_.loop.now();
   if (replication_.caught_up() || phase_ != Phase::syncing) return;
-  bool somebody_ready = false;
-  bool all_linked = true;
-  for (const membership::Member& member : membership_.members()) {
-    if (member.self) continue;
-    if (member.record.state != membership::State::joining) somebody_ready = true;
-    auto present = replication_.present();
-    if (std::find(present.begin(), present.end(), member.record.id) == present.end()) all_linked = false;
-  }
+  const Around around = look_around();
   bool quiet = now - view_changed_ >= options_.founding_grace;
-  if (!somebody_ready && all_linked && quiet && untried_.empty()) {
+  if (!around.ready && !around.unlinked && quiet && untried_.empty()) {
     replication_.allow_founding(now);
     pump();
   }
-  if (now - started_ >= options_.sync_deadline && phase_ == Phase::syncing) {
-    if (!somebody_ready) replication_.allow_founding(now);
-    become_ready(!replication_.caught_up());
-    pump();
-  }
+  if (now - started_ >= options_.sync_deadline && phase_ == Phase::syncing) sync_is_late(around, now);
   if (phase_ == Phase::syncing) start_timer_ = ports_.loop.call_after(kStartCheck, [this] { watch_start(); });
 }
 
-void Cluster::become_ready(bool degraded) {
-  if (phase_ == Phase::syncing) {
-    phase_ = Phase::ready;
-    leadership_view_changed_ = true;
-    membership_.set_state(membership::State::ready, ports_.loop.now());
-    if (degraded) {
-      log_.warn("ready without having caught up: the sync deadline passed", {{"sessions", table_.size()}});
-    } else {
-      log_.info("ready: caught up with the cluster",
-                {{"members", membership_.live_members()}, {"sessions", table_.size()}});
-    }
+// While a member that is ready lives, it has what we lack, and we are not ready without that. Otherwise all
+// that is left of the cluster is as new as we are, and somebody has to begin.
+void Cluster::sync_is_late(const Around& around, MonoTime now) {
+  if (around.ready) {
+    if (now < next_sync_warning_) return;
+    next_sync_warning_ = now + options_.sync_deadline;
+    log_.warn("still catching up: not ready before this node has what a ready member has",
+              {{"ready_member", *around.ready}, {"no_data_link_to", around.unlinked.value_or("")}});
+    return;
   }
-  degraded_ = degraded;
+  degraded_ = around.unlinked.has_value();
+  replication_.allow_founding(now);
+  pump();
+  if (phase_ != Phase::syncing) return;
+  degraded_ = true;
+  become_ready();
+}
+
+void Cluster::become_ready() {
+  if (phase_ != Phase::syncing) return;
+  phase_ = Phase::ready;
+  leadership_view_changed_ = true;
+  membership_.set_state(membership::State::ready, ports_.loop.now());
+  if (degraded_) {
+    log_.warn("ready, but degraded: nobody who was ready is left, and what others still hold has not come",
+              {{"no_data_link_to", look_around().unlinked.value_or("")}, {"sessions", table_.size()}});
+  } else {
+    log_.info("ready: caught up with the cluster",
+              {{"members", membership_.live_members()}, {"sessions", table_.size()}});
+  }
   pump();
 }
 
 void Cluster::housekeeping() {
   table_.sweep(ports_.loop.wall_now());
+  if (degraded_ && replication_.caught_up() && !look_around().unlinked) {
+    degraded_ = false;
+    log_.info("no longer degraded: all members are linked and nothing is missing");
+  }
   house_timer_ = ports_.loop.call_after(kHousekeeping, [this] { housekeeping(); });
 }
 

@@ -27,7 +27,9 @@ struct ClusterOptions {
   std::string software;  // "kith/0.1.0"
   std::string region, zone;
   store::SessionLimits limits;
-  Duration sync_deadline = 10s;    // then the node serves with what it has, and says that it is degraded
+  // A start that takes longer is warned about while a ready member has what is missing; when none is left,
+  // the node serves with what it has.
+  Duration sync_deadline = 10s;
   Duration founding_grace = 500ms;  // how long a quiet start waits for somebody older
 };
 
@@ -49,7 +51,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
 
   // From any thread.
   Phase phase() const { return phase_.load(); }
-  bool degraded() const { return degraded_.load(); }  // ready by deadline, not by being caught up
+  // Ready because nobody who was ready is left, not because all that the others hold is here.
+  bool degraded() const { return degraded_.load(); }
   Standing standing(MonoTime now) const { return leadership_.standing(now); }
   SessionStore& sessions() { return *sessions_; }
   Forwarder& forwarder() { return hub_; }
@@ -104,8 +107,15 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   void on_event(const membership::Event& event);
   void on_event(replication::Event event);
   void arm_timers();
+  // Of the other members: a name of one that is ready, and of one that no data link leads to.
+  struct Around {
+    std::optional<std::string> ready;
+    std::optional<std::string> unlinked;
+  };
+  Around look_around() const;
   void watch_start();  // founding, sync deadline
-  void become_ready(bool degraded);
+  void sync_is_late(const Around& around, MonoTime now);
+  void become_ready();
   void housekeeping();
 
   // Waits until the write is acknowledged at the level. False at the deadline.
@@ -143,6 +153,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   runtime::Timer membership_timer_, replication_timer_, start_timer_, house_timer_;
   MonoTime started_;
   MonoTime view_changed_;
+  MonoTime next_sync_warning_{};
   std::set<Multiaddr> untried_;  // seeds whose first dial has not ended yet
   bool said_no_peer_ = false;
   uint64_t unacknowledged_writes_ = 0;

@@ -112,6 +112,8 @@ void Gateway::prepare(RequestContext& context) {
 runtime::Task<void> Gateway::run_phases(RequestContext& context) {
   Step step = co_await health_phase(context);
   if (step == Step::answered) co_return;
+  step = co_await readiness_phase(context);
+  if (step == Step::answered) co_return;
   step = co_await standing_phase(context);
   if (step == Step::answered) co_return;
   route_phase(context);
@@ -137,9 +139,25 @@ runtime::Task<Step> Gateway::health_phase(RequestContext& context) {
   http::ResponseHead head;
   head.status = health == Health::up ? 200 : 503;
   head.headers.add("Cache-Control", "no-store");
-  std::string body = std::string("{\"status\":\"").append(to_string(health)).append("\"}");
+  std::string body = std::string("{\"status\":\"").append(to_string(health)).append("\"");
+  if (services_.health.degraded()) body += ",\"degraded\":true";
+  body += "}";
   std::string type = "application/json";
   (void)co_await context.exchange.respond(std::move(head), std::move(body), std::move(type));
+  co_return Step::answered;
+}
+
+// A balancer without checks of its own learns from the answer that another node is to be asked. What a
+// member forwarded is served: it has chosen this node for what it holds. So is everything while draining.
+runtime::Task<Step> Gateway::readiness_phase(RequestContext& context) {
+  Health health = services_.health.health();
+  bool not_yet = health == Health::starting || health == Health::syncing;
+  if (!not_yet || !context.forwarded_by().empty()) co_return Step::next;
+  context.decision = "unready";
+  context.reason = to_string(health);
+  http::Headers extra;
+  extra.add("Retry-After", "1");
+  co_await answer_error(context, 503, "This node is starting. Try again in a moment.", std::move(extra));
   co_return Step::answered;
 }
 

@@ -1,7 +1,8 @@
 // The request path: a short list of named phases over one RequestContext, one Gateway per worker
 // loop, all sharing one immutable Routes snapshot. Each phase continues or answers:
 //
-//   health -> standing (a standby forwards one hop, or answers 503) -> route -> session (behind? wait, pull, or forward one hop) -> endpoint (login callback,
+//   health -> readiness -> standing (a standby forwards one hop, or answers 503) -> route ->
+//   session (behind? wait, pull, or forward one hop) -> endpoint (login callback,
 //   logout) or policy (authentication, authorization) -> upstream -> access log
 //
 // Order matters: health is answered before anything that could fail, and no header or cookie of a
@@ -83,6 +84,7 @@ class Gateway final : public http::Handler {
 
   runtime::Task<void> run_phases(RequestContext& context);
   runtime::Task<Step> health_phase(RequestContext& context);
+  runtime::Task<Step> readiness_phase(RequestContext& context);
   runtime::Task<Step> standing_phase(RequestContext& context);
   void route_phase(RequestContext& context);
   runtime::Task<Step> endpoint_phase(RequestContext& context);

@@ -21,6 +21,8 @@ class HealthSource {
   virtual Health health() const = 0;
   // Whether applications are served here now, and who serves them otherwise.
   virtual cluster::Standing standing() const = 0;
+  // Serving although something that the cluster had is missing here, or may be.
+  virtual bool degraded() const = 0;
 };
 
 }  // namespace kith::gateway

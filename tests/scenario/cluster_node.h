@@ -56,6 +56,7 @@ struct ClusterNode {
     config.name = std::move(cluster_name);
     config.membership = Multiaddr::from({host.address, 9450});
     config.data = Multiaddr::from({host.address, 9451});
+    config.advertise_data = advertise_data;
     config.seeds = std::move(seeds);
     config.psks = std::move(psks);
     config.node_key_file = "/node.key";
@@ -102,6 +103,7 @@ struct ClusterNode {
 
   std::string name;
   Duration idle_timeout = 20min;
+  std::optional<Multiaddr> advertise_data;
   sim::Host& host;
   sim::Process* process = nullptr;
   std::unique_ptr<sim::ProcessPorts> ports_object;

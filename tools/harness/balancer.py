@@ -62,7 +62,7 @@ http {{
             proxy_buffering off;
             proxy_connect_timeout 1s;
             proxy_read_timeout 60s;
-            # error: a node that refuses the connection. http_503: a node that is starting or draining.
+            # error: a node that refuses the connection. http_503: a node that has not caught up yet.
             # Requests that may have had an effect (POST) are not sent twice.
             proxy_next_upstream error timeout http_503;
             proxy_next_upstream_tries 3;

@@ -351,9 +351,11 @@ class FakeClient final : public http::Client {
 
 struct FakeHealth final : HealthSource {
   Health health() const override { return now; }
+  bool degraded() const override { return flawed; }
   Health now = Health::up;
   cluster::Standing standing() const override { return stands; }
   cluster::Standing stands;
+  bool flawed = false;
 };
 
 class KeptLog final : public LogSink {

@@ -20,10 +20,35 @@ TEST(Health, IsAnsweredBeforeEverythingElseAndByNothingAClientSends) {
     EXPECT_EQ(answer.answer.status, status);
     EXPECT_EQ(answer.text, std::string("{\"status\":\"") + word + "\"}");
   }
+  world.health.now = Health::up;
+  world.health.flawed = true;
+  FakeExchange degraded = world.get("/status");
+  EXPECT_EQ(degraded.answer.status, 200);
+  EXPECT_EQ(degraded.text, "{\"status\":\"up\",\"degraded\":true}");
   FakeExchange post("/status", "POST");
   EXPECT_EQ(world.run(post).answer.status, 405);
   EXPECT_EQ(world.get("/status/x").answer.status, 302) << "only the path itself";
   EXPECT_TRUE(world.store.asked.empty());
+}
+
+TEST(Readiness, ANodeThatHasNotCaughtUpSendsRequestsElsewhereAndADrainingOneServesOn) {
+  World world;
+  for (Health health : {Health::starting, Health::syncing}) {
+    world.health.now = health;
+    for (std::string path : {"/public", "/private", "/corp/cb?state=x", "/logout"}) {
+      FakeExchange answer = world.get(path);
+      EXPECT_EQ(answer.answer.status, 503) << path;
+      EXPECT_EQ(answer.answer.headers.get("Retry-After"), "1");
+    }
+    EXPECT_TRUE(world.client.sent.empty());
+    EXPECT_TRUE(has(world.log->lines.back(), "decision=unready"));
+    FakeExchange forwarded("/public");
+    forwarded.origin_facts.forwarded_by = "b";
+    EXPECT_EQ(world.run(forwarded).answer.status, 200) << "another member has chosen this node";
+    world.client.sent.clear();
+  }
+  world.health.now = Health::draining;
+  EXPECT_EQ(world.get("/public").answer.status, 200);
 }
 
 TEST(Requests, ToOpenPathsReachTheUpstreamCanonicalAndWithTheBasePath) {
