@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "http/hop_headers.h"
 
 namespace kith::gateway {
 
@@ -11,23 +12,6 @@ namespace {
 
 constexpr size_t kMaxInjectedValue = 8 << 10;
 constexpr std::string_view kVia = "1.1 kith";
-
-// Of one connection only (RFC 9110 section 7.6.1), and what the codec writes itself.
-const http::NameSet& hop_by_hop() {
-  static const http::NameSet names = {"connection",
-                                      "keep-alive",
-                                      "proxy-connection",
-                                      "proxy-authenticate",
-                                      "proxy-authorization",
-                                      "te",
-                                      "trailer",
-                                      "transfer-encoding",
-                                      "upgrade",
-                                      "expect",
-                                      "content-length",
-                                      "http2-settings"};
-  return names;
-}
 
 // What a client may not say about itself: we say it, or nobody does. "Proxy" becomes HTTP_PROXY in a CGI
 // program, which many HTTP clients obey ("httpoxy").
@@ -101,7 +85,7 @@ bool is_injectable(std::string_view name) {
   }
   const http::Header header{name, {}, http::name_key(name)};
   static const http::NameSet others = {"host", "cookie", "via"};
-  return !hop_by_hop().contains(header) && !is_ours(header) && !others.contains(header);
+  return !http::hop_headers().contains(header) && !is_ours(header) && !others.contains(header);
 }
 
 http::Headers upstream_headers(const http::RequestHead& request, const http::NameSet& injected,
@@ -109,7 +93,7 @@ http::Headers upstream_headers(const http::RequestHead& request, const http::Nam
   http::Headers headers;
   headers.reserve(request.headers.size() + kOwnHeaders, request.headers.wire_size() + kOwnBytes);
   const http::NameSet connection = connection_names(request.headers);
-  const http::NameSet& hops = hop_by_hop();
+  const http::NameSet& hops = http::hop_headers();
   for (const http::Header& header : request.headers) {
     if (header.is("host") || hops.contains(header) || is_ours(header)) continue;
     if (connection.contains(header) || injected.contains(header)) continue;
@@ -143,7 +127,7 @@ http::Headers client_headers(const http::Headers& upstream, const CookieJar& coo
   http::Headers headers;
   headers.reserve(upstream.size() + kOwnHeaders, upstream.wire_size() + kOwnBytes);
   const http::NameSet connection = connection_names(upstream);
-  const http::NameSet& hops = hop_by_hop();
+  const http::NameSet& hops = http::hop_headers();
   for (const http::Header& header : upstream) {
     if (hops.contains(header) || starts_folded(header.name, "x-kith-") || connection.contains(header))
       continue;

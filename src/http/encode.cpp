@@ -6,16 +6,10 @@
 #include "base/text.h"
 #include "http/chars.h"
 #include "http/codec.h"
+#include "http/hop_headers.h"
 
 namespace kith::http {
 namespace {
-
-// Headers of one hop (RFC 9110 section 7.6.1) and those that say how the body is framed.
-const NameSet& hop_headers() {
-  static const NameSet names = {"connection", "keep-alive",     "proxy-connection",  "te",
-                                "trailer",    "content-length", "transfer-encoding", "upgrade"};
-  return names;
-}
 
 constexpr size_t kFramingRoom = 256;  // start line, Date, Connection, framing
 
@@ -101,7 +95,7 @@ Result<void> encode_request(std::string& out, const RequestHead& head, const Tar
   append_field(out, "Host", host);
   const NameSet& hops = hop_headers();
   for (const Header& header : head.headers) {
-    if (hops.contains(header) || header.is("host") || header.is("expect")) continue;
+    if (hops.contains(header) || header.is("host")) continue;
     KITH_TRY_VOID(append_checked(out, header));
   }
   if (!head.upgrade.empty()) {

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "base/text.h"
 #include "runtime/scope.h"
 #include "runtime/sync.h"
 
@@ -87,20 +86,6 @@ runtime::Task<void> end_when_idle(Pair& pair) {
 }
 
 }  // namespace
-
-void strip_hop_by_hop(Headers& headers) {
-  std::string named;
-  for (const Header& header : headers) {
-    if (iequals(header.name, "connection")) named.append(",").append(header.value);
-  }
-  for (std::string_view name : split(named, ',')) {
-    name = trim(name);
-    if (!name.empty()) headers.remove(name);
-  }
-  for (std::string_view name : {"connection", "keep-alive", "proxy-connection", "proxy-authenticate",
-                                "proxy-authorization", "te", "trailer", "upgrade"})
-    headers.remove(name);
-}
 
 runtime::Task<Result<void>> relay_body(BodyReader& from, Exchange& to) {
   for (ByteView here = from.here(); !here.empty(); here = from.here()) {

@@ -5,10 +5,6 @@
 
 namespace kith::http {
 
-// Removes what RFC 9110 section 7.6.1 tells an intermediary to: Connection and the headers it names,
-// Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, TE, Trailer, Upgrade.
-void strip_hop_by_hop(Headers& headers);
-
 // Writes the whole body to the started exchange and finishes it. The error's side tells who broke off:
 // a reader's failure comes back as it is. The exchange is then to be aborted, so that a cut answer does
 // not look like a whole one.

@@ -5,6 +5,7 @@
 #include "fake_world.h"
 #include "http/body_codec.h"
 #include "http/client.h"
+#include "http/hop_headers.h"
 #include "http/server.h"
 #include "test_handler.h"
 
@@ -13,14 +14,16 @@ namespace {
 
 using namespace test;
 
-TEST(HopByHop, RemovesConnectionAndWhatItNames) {
-  Headers headers;
-  for (const char* name : {"Connection", "X-One", "x-two", "Keep-Alive", "TE", "Trailer", "Upgrade",
-                           "Proxy-Connection", "Proxy-Authorization", "Stays"})
-    headers.add(name, std::string(name) == "Connection" ? "close, X-One,,  X-TWO " : "1");
-  strip_hop_by_hop(headers);
-  ASSERT_EQ(headers.size(), 1u);
-  EXPECT_EQ(headers.get("stays"), "1");
+TEST(HopHeaders, AreKnownInAnyCaseAndNothingElseIs) {
+  Headers hop, others;
+  for (const char* name :
+       {"Connection", "Keep-Alive", "TE", "Trailer", "Upgrade", "Proxy-Connection", "expect",
+        "Proxy-Authorization", "PROXY-AUTHENTICATE", "Transfer-Encoding", "Content-Length", "HTTP2-Settings"})
+    hop.add(name, "1");
+  for (const Header& header : hop) EXPECT_TRUE(hop_headers().contains(header)) << header.name;
+  for (const char* name : {"Host", "Cookie", "Upgraded", "Content-Lengths", "Authorization", "Content-Type"})
+    others.add(name, "1");
+  for (const Header& header : others) EXPECT_FALSE(hop_headers().contains(header)) << header.name;
 }
 
 runtime::Task<void> relay(runtime::Loop& loop, runtime::Stream& a, runtime::Stream& b, Duration idle,
@@ -124,13 +127,11 @@ class Forwarder final : public Handler {
     request.url = *parse_url("http://127.0.0.1:81/");
     request.url.target = exchange.request().target;
     request.head = exchange.request();
-    strip_hop_by_hop(request.head.headers);
     request.body = &exchange.body();
     auto sent = co_await client_->send(std::move(request));
     if (!sent) co_return;
     std::unique_ptr<ClientResponse> response = std::move(*sent);
     ResponseHead head = response->head();
-    strip_hop_by_hop(head.headers);
     if (head.status == 101) {
       std::unique_ptr<runtime::Stream> up = response->take_upgraded();
       auto down = co_await exchange.upgrade(std::move(head));
