@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/html.h"
 #include "base/json.h"
 
 namespace kith::demo {
@@ -36,21 +37,6 @@ a.button:focus-visible { outline: 3px solid #8fa4ff; outline-offset: 2px; }
 .a { --tint:#2f4fd0; --tint2:#7a4fd6; } .b { --tint:#0f8a6c; --tint2:#2f9fc4; } .c { --tint:#c2571a; --tint2:#c9356b; }
 )css";
 
-std::string escape(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
 // Three colours, given to nodes by their names' sums, so that a change of node is seen at a glance.
 std::string_view tint(std::string_view node) {
   unsigned sum = 2;
@@ -60,7 +46,7 @@ std::string_view tint(std::string_view node) {
 }
 
 std::string row(std::string_view name, const std::string& value) {
-  return "<dt>" + std::string(name) + "</dt><dd>" + escape(value) + "</dd>";
+  return "<dt>" + std::string(name) + "</dt><dd>" + escape_html(value) + "</dd>";
 }
 
 std::string bars(const Visit& visit) {
@@ -69,7 +55,7 @@ std::string bars(const Visit& visit) {
   std::string out;
   for (const auto& [node, count] : visit.clicks) {
     const std::string width = std::to_string(100 * count / most);
-    out += "<div class=\"bar " + std::string(tint(node)) + "\"><span>node " + escape(node) +
+    out += "<div class=\"bar " + std::string(tint(node)) + "\"><span>node " + escape_html(node) +
            "</span><i style=\"width:" + width + "%\"></i><b>" + std::to_string(count) + "</b></div>";
   }
   return out;
@@ -84,14 +70,14 @@ std::string render_page(const Visit& visit) {
                                              row("Email", visit.email) + "</dl>";
   std::string way = visit.forwarded_by.empty()
                         ? "straight from the load balancer"
-                        : "handed over inside the cluster by node " + escape(visit.forwarded_by);
+                        : "handed over inside the cluster by node " + escape_html(visit.forwarded_by);
   std::string out =
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><link rel=\"icon\" href=\"data:,\">"
       "<title>Kith demo: node ";
-  out += escape(node) + "</title><style>" + std::string(kStyle) + "</style></head><body><main class=\"" +
+  out += escape_html(node) + "</title><style>" + std::string(kStyle) + "</style></head><body><main class=\"" +
          std::string(tint(node)) + "\"><header><p>This page came through node</p><strong id=\"node\">" +
-         escape(node) + "</strong><p id=\"way\">" + way +
+         escape_html(node) + "</strong><p id=\"way\">" + way +
          "</p></header><section><h2>Who you are</h2><div id=\"who\">" + who +
          "</div></section><section><h2>Your clicks, by node</h2><div id=\"clicks\">" + bars(visit) +
          "</div></section><section><nav><a class=\"button first\" id=\"again\" href=\"/\">Click again</a>"

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/html.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -57,8 +58,8 @@ runtime::Task<void> answer_error(RequestContext& context, int status, std::strin
   std::string body;
   std::string type;
   if (wants_html(context.request())) {
-    body = identity::render_page(title, "<p>" + identity::escape_html(detail) + "</p>\n<p><small>Request " +
-                                            identity::escape_html(context.request_id) + "</small></p>\n");
+    body = identity::render_page(title, "<p>" + escape_html(detail) + "</p>\n<p><small>Request " +
+                                            escape_html(context.request_id) + "</small></p>\n");
     type = "text/html; charset=utf-8";
   } else {
     json::object problem;

@@ -24,28 +24,21 @@ const identity::Identity* Claims::find_identity(std::string_view connector) cons
 }
 
 bool Claims::find(std::string_view name, identity::Claim& out) const {
-  if (!identities_) return false;
-  for (const identity::Identity& identity : *identities_) {
-    // A connector's name may itself hold dots, so it is matched whole, never split off.
-    if (!name.starts_with(identity.connector) || name.size() <= identity.connector.size() ||
-        name[identity.connector.size()] != '.') {
-      continue;
-    }
-    std::string claim(name.substr(identity.connector.size() + 1));
-    if (claim == "authenticated") {
-      out = {.values = {"true"}, .list = false};
-      return true;
-    }
-    if (auto found = identity.claims.find(claim); found != identity.claims.end()) {
-      out = found->second;
-      return true;
-    }
-    if (claim == "sub" || claim == "iss") {
-      out = {.values = {claim == "sub" ? identity.subject : identity.issuer}, .list = false};
-      return true;
-    }
+  // The name of a connector holds no dot; that of a claim may, such as "https://example.test/role".
+  size_t dot = name.find('.');
+  const identity::Identity* identity = dot == name.npos ? nullptr : find_identity(name.substr(0, dot));
+  if (!identity) return false;
+  std::string claim(name.substr(dot + 1));
+  if (claim == "authenticated") {
+    out = {.values = {"true"}, .list = false};
+  } else if (auto found = identity->claims.find(claim); found != identity->claims.end()) {
+    out = found->second;
+  } else if (claim == "sub" || claim == "iss") {
+    out = {.values = {claim == "sub" ? identity->subject : identity->issuer}, .list = false};
+  } else {
+    return false;
   }
-  return false;
+  return true;
 }
 
 Rendered render(const Template& value, const Claims& claims) {

@@ -1,5 +1,6 @@
 #include "gateway/login.h"
 
+#include "base/html.h"
 #include "base/text.h"
 #include "gateway/return_target.h"
 #include "gateway/within.h"
@@ -45,7 +46,7 @@ int status_of(const Error& error) {
 // A page that goes on by itself: a redirect would still count as coming from the provider's site, and
 // a SameSite=Strict cookie would not be sent with it.
 std::string onward_page(const std::string& target) {
-  std::string to = identity::escape_html(target);
+  std::string to = escape_html(target);
   return identity::render_page("Logged in", "<meta http-equiv=\"refresh\" content=\"0;url=" + to +
                                                 "\">\n<p><a href=\"" + to + "\">Continue</a></p>\n");
 }

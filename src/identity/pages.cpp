@@ -1,6 +1,7 @@
 #include "identity/pages.h"
 
 #include "base/bytes.h"
+#include "base/html.h"
 #include "crypto/hash.h"
 
 namespace kith::identity {
@@ -29,22 +30,6 @@ a { color: var(--act); }
 )css";
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
 
 std::string_view stylesheet() { return kStylesheet; }
 

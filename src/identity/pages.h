@@ -8,9 +8,6 @@
 
 namespace kith::identity {
 
-// & < > " ' as character references: safe in element content and in quoted attribute values.
-std::string escape_html(std::string_view text);
-
 std::string_view stylesheet();
 // The Content-Security-Policy under which the pages are to be served. A form whose answer redirects to
 // another site needs forms_stay_here false: browsers hold form-action against redirects too.
