@@ -48,17 +48,8 @@ runtime::Task<Result<void>> relay_response(runtime::Loop& loop, http::Exchange& 
     co_return Result<void>();
   }
   KITH_CO_TRY_VOID(co_await exchange.start(std::move(head)));
-  Bytes buffer(kRelayBuffer);
-  for (;;) {
-    auto n = co_await pipe->read(buffer, kNever);
-    if (!n) {
-      exchange.abort();  // a cut answer must not look like a whole one
-      co_return Result<void>();
-    }
-    if (*n == 0) break;
-    KITH_CO_TRY_VOID(co_await exchange.write(ByteView(buffer).first(*n)));
-  }
-  co_return co_await exchange.finish();
+  PipeBody body(pipe);
+  co_return co_await http::relay_body(body, exchange);
 }
 
 }  // namespace
@@ -86,7 +77,7 @@ void ForwardHub::transmit(const Key& key, ForwardType type, ByteView payload) {
 runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
                                                 MonoTime accept_deadline) {
   Key key{to, own_id(next_id_.fetch_add(1), self_ < to)};
-  auto pipe = std::make_shared<Pipe>(here, sender(key), 0);
+  auto pipe = std::make_shared<Pipe>(here, sender(key));
   Bytes opening;
   encode_request(opening, exchange.origin(), exchange.request());
   if (opening.size() > kMaxForwardHead)
@@ -100,12 +91,8 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
     }
     pipes_.emplace(key, Entry{pipe, worker});
     transmit(key, ForwardType::open, opening);
-    transmit(key, ForwardType::credit, [] {
-      Bytes window;
-      Writer(window).varint(kPipeWindow);
-      return window;
-    }());
   });
+  pipe->grant(kPipeWindow);  // goes out right behind
   // Whatever way this ends, the table entry goes.
   struct Closing {
     ForwardHub* hub;
@@ -137,7 +124,7 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
   Result<void> outcome;
   if (head) {
     outcome = co_await relay_response(here, exchange, pipe, std::move(*head));
-    if (!outcome) exchange.abort();
+    if (!outcome) exchange.abort();  // a cut answer must not look like a whole one
     outcome = Result<void>();
   } else {
     ++counters_.failed;
@@ -219,7 +206,7 @@ void ForwardHub::open_from_peer(const Key& key, ByteView payload) {
   ++counters_.in;
   ++open_from_[key.peer];
   const Worker& worker = workers_[next_worker_++ % workers_.size()];
-  auto pipe = std::make_shared<Pipe>(*worker.loop, sender(key), 0);
+  auto pipe = std::make_shared<Pipe>(*worker.loop, sender(key));
   pipes_.emplace(key, Entry{pipe, worker.loop});
   auto box = std::make_shared<ForwardedRequest>(std::move(*request));
   runtime::Loop* loop = worker.loop;

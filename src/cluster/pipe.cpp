@@ -11,11 +11,11 @@ constexpr size_t kChunk = 16 << 10;  // one message; near a mesh frame, so that 
 
 void Pipe::on_data(Bytes data) {
   if (finished() || received_end_) return;
-  held_ += data.size();
-  if (held_ + unacknowledged_ > 2 * kPipeWindow) {
+  if (data.size() > granted_) {
     reset("more data than was granted");
     return;
   }
+  granted_ -= data.size();
   if (!data.empty()) inbound_.push_back(std::move(data));
   readable_.notify_all();
 }
@@ -43,8 +43,7 @@ runtime::Task<Result<http::ResponseHead>> Pipe::head() { co_return co_await head
 runtime::Task<Result<void>> Pipe::accepted(MonoTime deadline) {
   while (credit_ == 0 && !failed_) {
     bool woken = co_await writable_.wait_until(loop_, deadline);
-    if (!woken)
-      co_return Error(Code::timeout, "the other node did not take the request in time", Side::peer);
+    if (!woken) co_return Error(Code::timeout, "the other node did not take the request in time", Side::peer);
   }
   if (failed_) co_return *failed_;
   co_return Result<void>();
@@ -68,7 +67,6 @@ runtime::Task<Result<size_t>> Pipe::read(MutableByteView buffer, MonoTime deadli
       offset_ = 0;
     }
   }
-  held_ -= done;
   unacknowledged_ += done;
   if (unacknowledged_ >= kPipeWindow / 2) grant(std::exchange(unacknowledged_, 0));
   co_return done;
@@ -98,6 +96,7 @@ void Pipe::send_head(const http::ResponseHead& head) {
 
 void Pipe::grant(size_t bytes) {
   if (failed_ || received_end_) return;
+  granted_ += bytes;
   Bytes payload;
   Writer(payload).varint(bytes);
   send_(ForwardType::credit, std::move(payload));

@@ -23,8 +23,8 @@ class Pipe {
   // Sends one message about this pipe to the peer; callable on the worker loop.
   using Send = std::function<void(ForwardType type, Bytes payload)>;
 
-  Pipe(runtime::Loop& loop, Send send, size_t initial_credit)
-      : loop_(loop), send_(std::move(send)), credit_(initial_credit) {}
+  // Neither side may send before the other has granted something.
+  Pipe(runtime::Loop& loop, Send send) : loop_(loop), send_(std::move(send)) {}
 
   // What arrived, in order; on the worker loop.
   void on_head(Result<http::ResponseHead> head) { head_.set(std::move(head)); }
@@ -40,6 +40,7 @@ class Pipe {
   runtime::Task<Result<size_t>> read(MutableByteView buffer, MonoTime deadline);
   runtime::Task<Result<void>> write(ByteView data, MonoTime deadline);
   void send_head(const http::ResponseHead& head);
+  // Takes that many more bytes. A peer that sends more than was granted in all is cut off.
   void grant(size_t bytes);
   // Ends our direction in order. Idempotent.
   void end();
@@ -51,11 +52,11 @@ class Pipe {
  private:
   runtime::Loop& loop_;
   Send send_;
-  uint64_t credit_;            // what we may still send
-  size_t held_ = 0;            // received, not yet read
+  uint64_t credit_ = 0;        // what we may still send
+  uint64_t granted_ = 0;       // what the other side may still send
   size_t unacknowledged_ = 0;  // read, credit not yet returned
   std::deque<Bytes> inbound_;
-  size_t offset_ = 0;          // into the first of inbound_
+  size_t offset_ = 0;  // into the first of inbound_
   bool received_end_ = false;
   bool sent_end_ = false;
   std::optional<Error> failed_;
@@ -64,7 +65,17 @@ class Pipe {
   runtime::Event writable_;
 };
 
-// The pipe as a Stream (after an upgrade) and as a body.
+// What comes through the pipe, as a body.
+class PipeBody final : public http::BodyReader {
+ public:
+  explicit PipeBody(std::shared_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
+  runtime::Task<Result<size_t>> read(MutableByteView buffer) override { return pipe_->read(buffer, kNever); }
+
+ private:
+  std::shared_ptr<Pipe> pipe_;
+};
+
+// The pipe as a Stream, after an upgrade.
 class PipeStream final : public runtime::Stream {
  public:
   PipeStream(std::shared_ptr<Pipe> pipe, const http::Origin& origin);
