@@ -53,8 +53,8 @@ class Exchange {
   virtual bool started() const = 0;       // start() or upgrade() was called
   virtual uint64_t bytes_in() const = 0;  // body bytes so far
   virtual uint64_t bytes_out() const = 0;
-  // Ends the exchange and its connection at once, mid-stream too (a revoked session, for example).
-  // On the exchange's loop.
+  // Ends the exchange and its connection at once, mid-stream too: an answer that cannot be finished must
+  // not look whole. On the exchange's loop.
   virtual void abort() = 0;
 
   // A small whole answer. Sets Content-Length, and Content-Type when given.

@@ -10,7 +10,8 @@
 //   - into the view: one says ok, and the above does not hold.
 // The same votes give the same view everywhere, in whatever order they come. A node that finds that it
 // was itself stalled withdraws its votes until it has looked again (Lifeguard, arXiv:1707.00788).
-// Source: design/protocol.md section 3; the votes of many observers: Rapid (USENIX ATC 2018).
+// Source: the votes of many observers: Rapid (USENIX ATC 2018). On the wire: docs/formats/membership.md; where
+// it differs from what one would expect: docs/decisions/0004-mesh-choices.md.
 //
 // The driver's part of the contract:
 //   - one link per pair of nodes. Of two, the one whose record has the greater incarnation stays (the

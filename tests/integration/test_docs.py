@@ -47,6 +47,17 @@ class Documentation(unittest.TestCase):
                     found += 1
         self.assertGreaterEqual(found, 1)
 
+    def test_the_steps_of_the_readme_work_as_they_are_written(self):
+        page = (ROOT / "README.md").read_text()
+        steps = re.search(r"```sh\n(umask.*?)```", page, re.S).group(1)
+        steps = "".join(line for line in steps.splitlines(True) if not line.startswith("kith run"))
+        self.assertIn("kith validate", steps)
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "kith.yaml").write_text(re.search(r"```yaml\n(version:.*?)```", page, re.S).group(1))
+            env = {"PATH": f"{program().parent.resolve()}:/usr/bin:/bin", "CLIENT_SECRET": "from the provider"}
+            done = subprocess.run(["sh", "-e", "-c", steps], cwd=folder, env=env, capture_output=True, text=True, timeout=30)
+        self.assertEqual((done.returncode, done.stdout), (0, "configuration is valid\n"), done.stderr)
+
     def test_links_between_pages_lead_somewhere(self):
         for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")]:
             for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
