@@ -43,7 +43,8 @@ void drain(Core& core, store::SessionTable& table) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   MonoTime now{};
   store::SessionTable table({.idle_timeout = std::chrono::hours(1)}, node(9));
-  Core core({}, Replica{node(9), 1}, table, now);
+  const auto key = crypto::SigningKey::from_seed(Bytes(32, 9));
+  Core core({}, Replica{crypto::node_id(key.public_key()), 1}, key, table, now);
   core.peer_up(Replica{node(1), 1}, now);
   core.peer_up(Replica{node(2), 1}, now);
   if (auto op = table.create(Key{}, {Bytes(10), kWall, kWall + std::chrono::hours(1), kWall}, kWall))

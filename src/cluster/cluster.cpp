@@ -107,7 +107,7 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       self_(record.replica()),
       membership_(membership_config(config_), key_, record, random_u64(ports.entropy), ports.loop.now()),
       table_(options_.limits, self_.node),
-      replication_({}, self_, table_, ports.loop.now()),
+      replication_({.cluster = config_.name}, self_, key_, table_, ports.loop.now()),
       links_(ports_, scope_, std::move(listeners), [this] { return link_config(); }, self_.node, *this, log_),
       hub_(ports_.loop, *this, self_.node, log_),
       leadership_(
@@ -397,6 +397,9 @@ void Cluster::on_event(replication::Event event) {
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
     applied_.note(covered->origin, covered->prefix);
     applied_event_.notify_all();
+  } else if (auto* claim = std::get_if<replication::FalseClaim>(&event)) {
+    log_.warn("a member says that it has writes of this node that were never made",
+              {{"peer", name_of(claim->peer)}, {"id", claim->peer.hex()}});
   } else if (auto* forgotten = std::get_if<replication::Forgotten>(&event)) {
     applied_.forget(forgotten->origin);
   } else if (std::get_if<replication::AckProgress>(&event) != nullptr) {

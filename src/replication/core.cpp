@@ -7,17 +7,18 @@
 
 namespace kith::replication {
 
-Core::Core(Config config, Replica self, Source& source, MonoTime now)
-    : config_(config),
+Core::Core(Config config, Replica self, crypto::SigningKey key, Source& source, MonoTime now)
+    : config_(std::move(config)),
       self_(self),
+      key_(std::move(key)),
       source_(source),
-      next_tick_(now + config.exchange_interval),
-      ring_(config.ring) {}
+      next_tick_(now + config_.exchange_interval),
+      ring_(config_.ring) {}
 
 Dot Core::append(Op op, MonoTime now) {
   KITH_CHECK(op.payload.size() <= kMaxPayload && op.expires_ms >= 0);
   op.dot = Dot{self_, ++own_seq_};
-  ring_.put(op.dot, encode_op_body(op), now);
+  ring_.put(op.dot, make_record(op, key_, config_.cluster), now);
   applied_[self_].add(own_seq_);
   note_progress(self_);
   ++counters_.ops_appended;
@@ -30,6 +31,7 @@ void Core::peer_up(Replica replica, MonoTime now) {
   forget_departed(replica);
   Peer& peer = peers_[replica.node];
   peer.replica = replica;
+  peer.own_at_up = own_seq_;
 }
 
 void Core::peer_down(NodeId node, MonoTime now) {
@@ -205,6 +207,16 @@ void Core::note_progress(const Replica& origin) {
     peer.changed.insert(origin);
     if (peer.replica == origin) peer.ack_due = true;
   }
+}
+
+// What can be true of a claim: nobody has more of a present peer's log than the peer wrote.
+Coverage Core::credible(const Replica& origin, const Coverage& claim) const {
+  Coverage result = claim;
+  auto writer = peers_.find(origin.node);
+  if (writer == peers_.end() || writer->second.replica != origin || !writer->second.introduced) return result;
+  auto own = writer->second.known.find(origin);
+  result.clip(own == writer->second.known.end() ? 0 : own->second.highest());
+  return result;
 }
 
 void Core::forget_departed(const Replica& origin) {

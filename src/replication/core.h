@@ -10,6 +10,9 @@
 //   snapshots   when the numbers have left the ring: the whole state, then the donor's vector is ours
 //   debts       state that came outside a log (a pull, a broken-off snapshot) and that no log brings
 //               any more is written to our own log, so that nothing exists on one node only
+// A peer may be hostile, so it speaks for itself only: an op that a third node passes on must be signed
+// by its writer, nobody has more of a present peer's log than that peer wrote, and what others claim of
+// our own log is cut at its end. What a snapshot holds cannot be proven (docs/formats/replication.md).
 // Nothing here depends on clocks. Bytes: docs/formats/replication.md.
 //
 // A sans-IO state machine on one thread: handle_* and commands are input; poll_event, poll_transmit
@@ -22,12 +25,14 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "base/node.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "crypto/ed25519.h"
 #include "replication/coverage.h"
 #include "replication/messages.h"
 #include "replication/op.h"
@@ -82,8 +87,11 @@ struct AckProgress {  // the peer has applied our own log up to seq, and maybe s
   uint64_t seq = 0;
 };
 struct CaughtUp {};  // once: caught_up() became true
-struct Forgotten {   // nothing is known of this log any more, covers() is false for all of it
+struct Forgotten {   // covers() is false for all of this log; a Covered that follows is true again
   Replica origin;
+};
+struct FalseClaim {  // the peer says that it has writes of ours that we never wrote; once for each link
+  NodeId peer;
 };
 struct Pulled {  // the answer to pull(); a found state came just before, as ApplyState
   uint64_t request = 0;
@@ -91,13 +99,15 @@ struct Pulled {  // the answer to pull(); a found state came just before, as App
   bool found = false;   // the other side knew the key
   bool covers = false;  // it had applied at_least, so this is at least as new, also when not found
 };
-using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Forgotten, Pulled>;
+using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Forgotten, FalseClaim, Pulled>;
 
 struct Config {
+  std::string cluster;              // its name is part of what is signed
   RingLimits ring;                  // for all logs together
   Duration exchange_interval = 1s;  // of vectors, only what changed
   Duration direct_grace = 3s;       // a gap in the log of a present peer is left to its own stream
   Duration request_timeout = 10s;   // silence on a range request or a snapshot
+  Duration donor_pause = 60s;       // a peer whose snapshot timed out is asked for none, if there are others
   Duration pull_timeout = 5s;
   size_t range_bytes = 1 << 20;   // sent for one range request
   size_t snapshot_window = 4;     // chunks on their way
@@ -112,6 +122,7 @@ struct Config {
 
 struct Counters {
   uint64_t ops_appended = 0, ops_sent = 0, ops_applied = 0, ops_duplicate = 0, ops_refused = 0;
+  uint64_t ops_forged = 0, false_claims = 0;
   uint64_t ranges_asked = 0, ranges_answered = 0, ranges_gone = 0;
   uint64_t snapshots_taken = 0, snapshots_aborted = 0, snapshots_served = 0;
   uint64_t pulls_asked = 0, pulls_answered = 0;
@@ -120,8 +131,9 @@ struct Counters {
 
 class Core {
  public:
-  // The source outlives the core. A core starts with an empty log and joins: see caught_up.
-  Core(Config config, Replica self, Source& source, MonoTime now);
+  // The key is the one that self.node is made of. The source outlives the core. A core starts with an
+  // empty log and joins: see caught_up.
+  Core(Config config, Replica self, crypto::SigningKey key, Source& source, MonoTime now);
 
   // Writes to our own log: op.dot is set and returned. The store has applied the op already.
   Dot append(Op op, MonoTime now);
@@ -191,11 +203,14 @@ class Core {
   };
   struct Peer {
     Replica replica;
-    Vector known;                      // what it said it has
-    bool introduced = false;           // its first vector is complete
-    bool caught_up = false;            // it said so
-    Vector at_start;                   // its first vector, while we are joining
-    uint64_t next_own = 1;             // cursor into our own log
+    Vector known;             // what it said it has
+    bool introduced = false;  // its first vector is complete
+    bool caught_up = false;   // it said so
+    Vector at_start;          // its first vector, while we are joining
+    uint64_t next_own = 1;    // cursor into our own log
+    uint64_t own_at_up = 0;   // how long our log was when the link came up
+    bool claimed_falsely = false;
+    MonoTime no_donor_until;           // its last snapshot timed out
     std::set<Replica> changed;         // entries of our vector to tell at the next exchange
     bool tell_all = true;              // our first vector is to be sent
     std::optional<Replica> tell_from;  // ... and continues here
@@ -217,6 +232,7 @@ class Core {
     MonoTime since;           // ... which was then
     std::optional<Ask> ask;
     std::set<NodeId> gone;  // holders that could not give it
+    bool hopeless = false;  // nor a snapshot, for now
   };
   struct Intake {  // the snapshot that we take
     Replica from;
@@ -252,6 +268,7 @@ class Core {
   const Coverage& have_of(const Replica& origin) const;
   Coverage& log_of(const Replica& origin, MonoTime now);  // made when missing, revived when retired
   void note_progress(const Replica& origin);
+  Coverage credible(const Replica& origin, const Coverage& claim) const;
   void forget_departed(const Replica& origin);
   void finish_pull(uint64_t request, bool found, bool covers);
   // transmit.cpp
@@ -276,14 +293,19 @@ class Core {
   bool knows(const Replica& origin) const;
   bool bring(NodeId peer, const Replica& origin);
   // repair.cpp
+  void take_own_claim(Peer& peer, const Coverage& claim);
+  void take_back(const Replica& origin, uint64_t end);
   void note_lack(const Replica& origin, MonoTime now);
   void plan(MonoTime now);
-  Peer* join_donor();
+  Peer* join_donor(MonoTime now);
+  Peer* best_donor(const std::vector<Peer*>& among, MonoTime now);
+  uint64_t worth(const Peer& peer) const;
   Peer* plan_log(const Replica& origin, Repair& repair, MonoTime now);
   void ask_range(Peer& peer, const Replica& origin, Repair& repair, MonoTime now);
   void begin_snapshot(Peer& donor, MonoTime now);
   void finish_snapshot(Peer& donor, MonoTime now);
   void abort_snapshot(MonoTime now);
+  bool is_empty_talk(const Replica& origin) const;
   void check_caught_up();
   void expire_requests(MonoTime now);
   void owe(Debt debt, MonoTime now);
@@ -294,6 +316,7 @@ class Core {
 
   const Config config_;
   const Replica self_;
+  const crypto::SigningKey key_;
   Source& source_;
   uint64_t own_seq_ = 0;
   uint64_t next_request_ = 1;

@@ -53,6 +53,12 @@ bool Coverage::merge(const Coverage& other) {
   return *this != before;
 }
 
+void Coverage::clip(uint64_t last) {
+  prefix_ = std::min(prefix_, last);
+  while (!above_.empty() && above_.back().first > last) above_.pop_back();
+  if (!above_.empty()) above_.back().last = std::min(above_.back().last, last);
+}
+
 std::vector<Interval> Coverage::minus(const Coverage& other, size_t limit) const {
   std::vector<Interval> result;
   auto take = [&](Interval piece) {  // the parts of piece that other lacks

@@ -40,6 +40,8 @@ class Coverage {
   bool add(Interval interval);
   // The union; intervals are left out when there are too many. True when it grew.
   bool merge(const Coverage& other);
+  // Gives up what is above.
+  void clip(uint64_t last);
   // What this has and other has not, ascending, at most `limit` pieces.
   std::vector<Interval> minus(const Coverage& other, size_t limit) const;
 

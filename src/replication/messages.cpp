@@ -69,11 +69,11 @@ OpsWriter::OpsWriter(const Replica& origin) {
   put(out, origin);
 }
 
-bool OpsWriter::add(uint64_t seq, ByteView body) {
-  if (last_ != 0 && out_.size() + body.size() + 16 > kBatchBytes) return false;
+bool OpsWriter::add(uint64_t seq, ByteView record) {
+  if (last_ != 0 && out_.size() + record.size() + 16 > kBatchBytes) return false;
   Writer out(out_);
   out.varint(seq - last_);
-  out.bytes(body);
+  out.bytes(record);
   last_ = seq;
   return true;
 }
@@ -86,10 +86,10 @@ OpsReader::OpsReader(ByteView payload) : in_(payload) {
 std::optional<std::pair<Op, ByteView>> OpsReader::next() {
   if (!ok_ || in_.remaining() == 0) return std::nullopt;
   const uint64_t step = in_.varint();
-  const ByteView body = in_.bytes(kMaxMessage);
-  std::pair<Op, ByteView> result{Op{}, body};
-  ok_ = in_.ok() && step > 0 && step <= kMaxSeq && last_ + step <= kMaxSeq &&
-        decode_op_body(body, result.first);
+  const ByteView record = in_.bytes(kMaxMessage);
+  std::pair<Op, ByteView> result{Op{}, record};
+  ok_ = in_.ok() && step > 0 && step <= kMaxSeq && last_ + step <= kMaxSeq && record.size() > kProofBytes &&
+        decode_op_body(record.first(record.size() - kProofBytes), result.first);
   if (!ok_) return std::nullopt;
   last_ += step;
   result.first.dot = Dot{origin_, last_};

@@ -30,12 +30,12 @@ inline constexpr size_t kBatchBytes = 64 << 10;   // batches stop growing here
 inline constexpr size_t kVectorBytes = 48 << 10;  // a vector inside another message is at most this
 inline constexpr size_t kMaxRangeIntervals = 64;
 
-// Ops of one log, ascending. Built piece by piece, from bodies as the ring holds them.
+// Ops of one log, ascending. Built piece by piece, from records (op.h) as the ring holds them.
 class OpsWriter {
  public:
   explicit OpsWriter(const Replica& origin);
   // False when the batch is full; the first op always fits.
-  bool add(uint64_t seq, ByteView body);
+  bool add(uint64_t seq, ByteView record);
   bool empty() const { return last_ == 0; }
   Bytes take() { return std::move(out_); }
 
@@ -47,7 +47,7 @@ class OpsReader {
  public:
   explicit OpsReader(ByteView payload);
   const Replica& origin() const { return origin_; }
-  // The next op and its body as it came; nullopt at the end and at the first bad one: ask ok().
+  // The next op and its record as it came; nullopt at the end and at the first bad one: ask ok().
   std::optional<std::pair<Op, ByteView>> next();
   bool ok() const { return ok_; }
 

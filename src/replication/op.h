@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/codec.h"
 #include "base/node.h"
+#include "crypto/ed25519.h"
 
 namespace kith::replication {
 
@@ -44,10 +45,18 @@ struct StateEntry {
 // Sequence numbers and positions stay below, so that no sum of two overflows.
 inline constexpr uint64_t kMaxSeq = uint64_t{1} << 56;
 
-// Everything but the dot. A log keeps an op in this form, so it is encoded once for all peers and
-// passed on bit by bit, with fields of later versions (they follow the payload) kept.
+// Everything but the dot, with fields of later versions after the payload.
 Bytes encode_op_body(const Op& op);
 // False when malformed or above a limit; the dot is left as it is.
 bool decode_op_body(ByteView body, Op& op);
+
+// A record is an op as logs keep it and as it travels: the body, then its writer's public key and
+// signature. It is made once and passed on bit by bit, so that whoever gets it from a third node sees
+// whose words it is. What comes from the writer itself needs no look at the signature: its link is proof.
+inline constexpr size_t kProofBytes = 32 + 64;
+// cluster: a write means nothing in a cluster of another name.
+Bytes make_record(const Op& op, const crypto::SigningKey& key, std::string_view cluster);
+// Whether the writer's node key signed this record, for this place in its log.
+bool is_proven(ByteView record, const Dot& dot, std::string_view cluster);
 
 }  // namespace kith::replication

@@ -1,6 +1,6 @@
-// What the core does with messages. A peer may be broken or hostile: what it says about others is
-// believed only as far as it claimed it in its vector, and nothing it says makes us hold more than
-// the limits named here.
+// What the core does with messages. A peer may be broken or hostile: ops of others are believed when
+// their writer signed them, claims about others as far as they can be true (Core::credible), and
+// nothing it says makes us hold more than the limits named here.
 #include <algorithm>
 
 #include "replication/core.h"
@@ -21,24 +21,32 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
   if (!reader.ok()) return broken("malformed ops");
   if (origin == self_) return broken("ops in our own name");
   const bool direct = origin == peer.replica;
-  // A late answer about a log that was retired meanwhile, or words put into another's mouth.
+  // A late answer about a log that was retired meanwhile, or something nobody asked for.
   if (is_retired(origin) || (!direct && !peer.known.contains(origin))) {
     ++counters_.ops_refused;
     return {};
   }
   Coverage& claimed = peer.known[origin];
-  Coverage& log = log_of(origin, now);
   bool progress = false;
   while (auto next = reader.next()) {
-    auto& [op, body] = *next;
+    auto& [op, record] = *next;
     const uint64_t seq = op.dot.seq;
     if (direct) claimed.add(seq);
-    if (log.contains(seq)) {
+    if (have_of(origin).contains(seq)) {
       ++counters_.ops_duplicate;
-    } else if ((!direct && !claimed.contains(seq)) || !log.add(seq)) {
-      ++counters_.ops_refused;  // not announced; or too many gaps: it is asked for once they are filled
+      // That we have it may be another's word only (of a snapshot); the writer's own counts.
+      if (direct) events_.push_back(Apply{std::move(op)});
+    } else if (!direct && !claimed.contains(seq)) {
+      ++counters_.ops_refused;
+    } else if (!direct && !is_proven(record, op.dot, config_.cluster)) {
+      // The rest is not looked at, for looking costs. The link stays: who passes it on need not be who
+      // made it, since what comes from the writer itself is not verified.
+      ++counters_.ops_forged;
+      break;
+    } else if (!log_of(origin, now).add(seq)) {
+      ++counters_.ops_refused;  // too many gaps: it is asked for once they are filled
     } else {
-      ring_.put(op.dot, Bytes(body.begin(), body.end()), now);
+      ring_.put(op.dot, Bytes(record.begin(), record.end()), now);
       events_.push_back(Apply{std::move(op)});
       ++counters_.ops_applied;
       progress = true;
@@ -48,7 +56,7 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
   if (repair != repairs_.end() && repair->second.ask && repair->second.ask->to == peer.replica.node)
     repair->second.ask->deadline = now + config_.request_timeout;
   if (progress) {
-    events_.push_back(Covered{origin, log.prefix()});
+    events_.push_back(Covered{origin, have_of(origin).prefix()});
     note_progress(origin);
   }
   if (!reader.ok()) return broken("malformed ops");
@@ -59,9 +67,10 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
   const auto message = decode_vector(payload);
   if (!message) return broken("a malformed vector");
   for (const auto& [origin, coverage] : message->entries) {
-    if (origin == self_ && coverage.highest() > own_seq_)
-      return broken("acknowledges what was never written");
-
+    if (origin == self_) {
+      take_own_claim(peer, coverage);
+      continue;
+    }
     // Only the entry is left out, never the link: an honest peer may be passing on what another made up.
     if (!knows(origin) && !bring(peer.replica.node, origin)) continue;
     if (!peer.known[origin].merge(coverage)) continue;
@@ -73,10 +82,7 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
       if (!bring(peer.replica.node, origin)) continue;
       log_of(origin, now);  // not all are alike in it after all
     }
-    if (origin == self_)
-      events_.push_back(AckProgress{peer.replica.node, coverage.prefix()});
-    else
-      note_lack(origin, now);
+    note_lack(origin, now);
   }
   peer.caught_up = message->caught_up;
   if (message->complete && !peer.introduced) introduce(peer);
@@ -84,9 +90,19 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
   return {};
 }
 
-bool Core::knows(const Replica& origin) const {
-  return origin == self_ || is_present(origin) || remembers(origin);
+// Its acknowledgement. One that goes beyond our log is cut there, and the link stays: the peer may have
+// believed a third. What it acknowledges too early, it gets all the same (own_ops_for).
+void Core::take_own_claim(Peer& peer, const Coverage& claim) {
+  Coverage believed = claim;
+  believed.clip(own_seq_);
+  if (believed != claim) {
+    ++counters_.false_claims;
+    if (!std::exchange(peer.claimed_falsely, true)) events_.push_back(FalseClaim{peer.replica.node});
+  }
+  if (peer.known[self_].merge(believed)) events_.push_back(AckProgress{peer.replica.node, believed.prefix()});
 }
+
+bool Core::knows(const Replica& origin) const { return is_present(origin) || remembers(origin); }
 
 // Anybody can invent names. What one peer brings is bounded, whether or not it comes back, so that it
 // cannot make our vector grow without end, nor, through ours, that of the others.
@@ -104,8 +120,21 @@ bool Core::bring(NodeId peer, const Replica& origin) {
 // A peer that is joining takes a snapshot; streaming it the whole ring as well would be wasted.
 void Core::introduce(Peer& peer) {
   peer.introduced = true;
-  peer.next_own = peer.caught_up ? peer.known[self_].prefix() + 1 : own_seq_ + 1;
+  take_back(peer.replica, peer.known[peer.replica].highest());
+  const uint64_t has = peer.caught_up ? peer.known[self_].prefix() : peer.own_at_up;
+  peer.next_own = std::min(has, peer.own_at_up) + 1;
   if (!caught_up_) peer.at_start = peer.known;
+}
+
+// The writer itself has come and says how far its log goes: what others said of it while it was away
+// was not true above that, and would make us miss what it writes there.
+void Core::take_back(const Replica& origin, uint64_t end) {
+  auto log = applied_.find(origin);
+  if (log == applied_.end() || log->second.highest() <= end) return;
+  ++counters_.false_claims;
+  log->second.clip(end);
+  events_.push_back(Forgotten{origin});
+  events_.push_back(Covered{origin, log->second.prefix()});
 }
 
 Result<void> Core::on_range_request(Peer& peer, ByteView payload) {

@@ -9,20 +9,14 @@ namespace {
 
 constexpr size_t kMaxRetiredRemembered = 512;
 
-uint64_t total(const Vector& vector) {
-  uint64_t sum = 0;
-  for (const auto& [origin, coverage] : vector) sum += coverage.count();
-  return sum;
-}
-
 }  // namespace
 
 void Core::note_lack(const Replica& origin, MonoTime now) {
   const Coverage& mine = have_of(origin);
   for (const auto& [node, peer] : peers_) {
     auto known = peer.known.find(origin);
-    if (known != peer.known.end() && !mine.contains(known->second)) {
-      repairs_.try_emplace(origin, Repair{mine.prefix(), now, {}, {}});
+    if (known != peer.known.end() && !mine.contains(credible(origin, known->second))) {
+      repairs_.try_emplace(origin, Repair{mine.prefix(), now, {}, {}, false});
       return;
     }
   }
@@ -31,7 +25,7 @@ void Core::note_lack(const Replica& origin, MonoTime now) {
 void Core::plan(MonoTime now) {
   if (intake_) return;
   if (!caught_up_ && !took_snapshot_) {
-    if (Peer* donor = join_donor()) return begin_snapshot(*donor, now);
+    if (Peer* donor = join_donor(now)) return begin_snapshot(*donor, now);
   }
   for (auto at = repairs_.begin(); at != repairs_.end();) {
     auto here = at++;
@@ -40,16 +34,36 @@ void Core::plan(MonoTime now) {
 }
 
 // The peer to copy from while joining: one that is ready itself, and of those the one with the most.
-Core::Peer* Core::join_donor() {
-  Peer* best = nullptr;
+Core::Peer* Core::join_donor(MonoTime now) {
+  std::vector<Peer*> having;
   for (auto& [node, peer] : peers_) {
     if (!peer.introduced || !(peer.caught_up || founding_)) continue;
-    if (contains(applied_, peer.known)) continue;
-    if (!best ||
-        std::pair(peer.caught_up, total(peer.known)) > std::pair(best->caught_up, total(best->known)))
-      best = &peer;
+    if (!contains(applied_, peer.known)) having.push_back(&peer);
   }
-  return best;
+  return having.empty() ? nullptr : best_donor(having, now);
+}
+
+Core::Peer* Core::best_donor(const std::vector<Peer*>& among, MonoTime now) {
+  auto rank = [&](Peer* peer) {
+    return std::tuple(now >= peer->no_donor_until, peer->caught_up, worth(*peer));
+  };
+  return *std::max_element(among.begin(), among.end(), [&](Peer* a, Peer* b) { return rank(a) < rank(b); });
+}
+
+// How much a peer has, as far as somebody else says that it exists: by inventing more it gains nothing.
+uint64_t Core::worth(const Peer& peer) const {
+  uint64_t sum = 0;
+  for (const auto& [origin, claim] : peer.known) {
+    uint64_t end = have_of(origin).highest();
+    for (const auto& [node, other] : peers_) {
+      auto known = &other == &peer ? other.known.end() : other.known.find(origin);
+      if (known != other.known.end()) end = std::max(end, known->second.highest());
+    }
+    Coverage confirmed = claim;
+    confirmed.clip(end);
+    sum += confirmed.count();
+  }
+  return sum;
 }
 
 // Asks for what is missing of one log, or forgets the repair when nothing is. Returns a donor when only
@@ -59,7 +73,7 @@ Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) 
   std::vector<Peer*> having;
   for (auto& [node, peer] : peers_) {
     auto known = peer.known.find(origin);
-    if (peer.introduced && known != peer.known.end() && !mine.contains(known->second))
+    if (peer.introduced && known != peer.known.end() && !mine.contains(credible(origin, known->second)))
       having.push_back(&peer);
   }
   if (having.empty()) {
@@ -71,6 +85,7 @@ Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) 
     repair.since = now;
     repair.gone.clear();
   }
+  repair.hopeless = false;
   if (repair.ask) return nullptr;
   // The origin itself is sending it, in order; ask only when that got stuck. A joining node was not
   // promised the old part.
@@ -80,9 +95,10 @@ Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) 
   for (Peer* peer : having)
     if (!repair.gone.contains(peer->replica.node)) fresh.push_back(peer);
   if (fresh.empty()) {
-    auto rank = [](Peer* peer) { return std::pair(peer->caught_up, total(peer->known)); };
-    return *std::max_element(having.begin(), having.end(),
-                             [&](Peer* a, Peer* b) { return rank(a) < rank(b); });
+    Peer* donor = best_donor(having, now);
+    if (now >= donor->no_donor_until) return donor;
+    repair.hopeless = true;  // who claims it neither has it in the ring nor gives a snapshot
+    return nullptr;
   }
   ask_range(*fresh[next_request_ % fresh.size()], origin, repair, now);
   return nullptr;
@@ -90,7 +106,8 @@ Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) 
 
 void Core::ask_range(Peer& peer, const Replica& origin, Repair& repair, MonoTime now) {
   const Coverage& mine = have_of(origin);
-  RangeRequest request{next_request_++, origin, peer.known[origin].minus(mine, kMaxRangeIntervals)};
+  RangeRequest request{next_request_++, origin,
+                       credible(origin, peer.known[origin]).minus(mine, kMaxRangeIntervals)};
   repair.ask = Ask{peer.replica.node, request.request, mine.count(), now + config_.request_timeout};
   peer.small.push_back({MessageType::range_request, encode(request)});
   ++counters_.ranges_asked;
@@ -107,7 +124,8 @@ void Core::finish_snapshot(Peer& donor, MonoTime now) {
   intake_.reset();
   took_snapshot_ = true;
   ++counters_.snapshots_taken;
-  for (const auto& [origin, coverage] : intake.at_start) {
+  for (const auto& [origin, claim] : intake.at_start) {
+    const Coverage coverage = credible(origin, claim);
     if (origin == self_ || have_of(origin).contains(coverage)) continue;
     if ((!knows(origin) || is_retired(origin)) && !bring(donor.replica.node, origin)) continue;
     Coverage& log = log_of(origin, now);
@@ -128,13 +146,24 @@ void Core::abort_snapshot(MonoTime now) {
   owe(Debt{intake.from, std::move(intake.latest), std::nullopt, now}, now);
 }
 
+// What one peer alone says that a node that is gone has written, and does not give when it is asked.
+bool Core::is_empty_talk(const Replica& origin) const {
+  auto repair = repairs_.find(origin);
+  if (repair == repairs_.end() || !repair->second.hopeless || is_present(origin)) return false;
+  const Coverage& mine = have_of(origin);
+  return std::count_if(peers_.begin(), peers_.end(), [&](const auto& each) {
+           auto known = each.second.known.find(origin);
+           return known != each.second.known.end() && !mine.contains(known->second);
+         }) == 1;
+}
+
 void Core::check_caught_up() {
   if (caught_up_ || intake_) return;
   bool ready = founding_;
   for (const auto& [node, peer] : peers_) {
     if (!peer.introduced) return;
     for (const auto& [origin, coverage] : peer.at_start) {
-      if (!have_of(origin).contains(coverage)) return;
+      if (!have_of(origin).contains(credible(origin, coverage)) && !is_empty_talk(origin)) return;
     }
     ready |= peer.caught_up;
   }
@@ -154,7 +183,10 @@ void Core::expire_requests(MonoTime now) {
       repair.ask.reset();
     }
   }
-  if (intake_ && now >= intake_->deadline) abort_snapshot(now);
+  if (intake_ && now >= intake_->deadline) {
+    if (Peer* donor = find(intake_->from.node)) donor->no_donor_until = now + config_.donor_pause;
+    abort_snapshot(now);
+  }
   std::vector<uint64_t> late;
   for (const auto& [request, pull] : pulls_)
     if (now >= pull.deadline) late.push_back(request);
@@ -171,7 +203,9 @@ void Core::owe(Debt debt, MonoTime now) {
 // A debt is paid when all that the state may hold came by the logs. While its donor is present, or
 // something is still on its way, that is expected; afterwards nobody else may have it.
 void Core::settle_debts(MonoTime now) {
-  const bool quiet = caught_up_ && !intake_ && repairs_.empty() && !peers_.empty();
+  const bool quiet =
+      caught_up_ && !intake_ && !peers_.empty() &&
+      std::all_of(repairs_.begin(), repairs_.end(), [](const auto& each) { return each.second.hopeless; });
   std::erase_if(debts_, [&](const Debt& debt) {
     const bool paid = std::all_of(debt.limit.begin(), debt.limit.end(), [&](const auto& entry) {
       return have_of(entry.first).contains(entry.second);

@@ -87,7 +87,8 @@ std::optional<Transmit> Core::own_ops_for(Peer& peer) {
       peer.next_own = own_seq_ + 1;
       break;
     }
-    if (!has.contains(found.seq)) {
+    // A peer cannot have had before us what we wrote since the link came up, whatever it says.
+    if (found.seq > peer.own_at_up || !has.contains(found.seq)) {
       if (!out.add(found.seq, *found.body)) break;
       ++counters_.ops_sent;
     }

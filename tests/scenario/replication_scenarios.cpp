@@ -31,14 +31,17 @@ WorldOptions options_for(uint64_t seed, size_t nodes) {
   return options;
 }
 
-void run_seeds(size_t nodes) {
-  sim::for_each_seed([nodes](uint64_t seed) {
-    World world(options_for(seed, nodes));
+void run_seeds(size_t nodes, bool insider = false) {
+  sim::for_each_seed([nodes, insider](uint64_t seed) {
+    WorldOptions options = options_for(seed, nodes);
+    options.insider = insider;
+    World world(options);
     EXPECT_EQ(world.run(), "") << nodes << " nodes; " << world.summary();
   });
 }
 
 TEST(ReplicationScenario, ThreeNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(3); }
+TEST(ReplicationScenario, ThreeNodesStayTrueBesideAnInsiderThatLiesAboutThem) { run_seeds(3, true); }
 TEST(ReplicationScenario, FiveNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(5); }
 
 }  // namespace

@@ -12,7 +12,10 @@ using store::SessionEntry;
 using store::SessionOp;
 using store::SessionState;
 
-World::World(WorldOptions options) : options_(options), rng_(options.seed), nodes_(options.nodes) {}
+World::World(WorldOptions options) : options_(options), rng_(options.seed), nodes_(options.nodes) {
+  for (size_t i = 0; i <= options.nodes; ++i)
+    identities_.push_back(crypto::SigningKey::from_seed(Bytes(32, static_cast<uint8_t>(i + 1))));
+}
 
 void World::at(Duration delay, std::function<void()> run) {
   events_.push({now_ + delay, ++order_, std::move(run)});
@@ -32,6 +35,7 @@ Verdict World::run() {
   for (size_t i = 0; i < nodes_.size(); ++i) start(i, true);
   at(100ms, [this] { write(); });
   at(2s, [this] { disturb(); });
+  if (options_.insider) at(1s, [this] { lie(); });
   run_until(MonoTime{} + options_.busy);
   busy_ = false;
   for (size_t i = 0; i < nodes_.size(); ++i)
@@ -51,11 +55,12 @@ void World::start(size_t index, bool founding) {
   const uint64_t life = node.life + 1;
   node = Node{};
   node.life = life;
-  node.replica.node.bytes[0] = static_cast<uint8_t>(index + 1);
+  node.replica.node = id_of(index);
   node.replica.incarnation = life;
   node.table = std::make_unique<SessionTable>(store::SessionLimits{.idle_timeout = std::chrono::hours(1)},
                                               node.replica.node);
-  node.core = std::make_unique<Core>(options_.replication, node.replica, *node.table, now_);
+  node.core =
+      std::make_unique<Core>(options_.replication, node.replica, identities_[index], *node.table, now_);
   if (founding) node.core->allow_founding(now_);
   tick(index, life);
   for (size_t peer = 0; peer < nodes_.size(); ++peer)
@@ -103,9 +108,7 @@ void World::notice_down(size_t index, size_t peer, uint64_t generation, uint64_t
   if (!node.core || node.life != life || link(index, peer).generation != generation) return;
   link(index, peer).seen[index < peer ? 0 : 1] = false;
   node.at_peer_up.erase(peer);
-  NodeId id;
-  id.bytes[0] = static_cast<uint8_t>(peer + 1);
-  node.core->peer_down(id, now_);
+  node.core->peer_down(id_of(peer), now_);
   pump(index);
 }
 
@@ -125,8 +128,7 @@ void World::pump(size_t index) {
   for (size_t peer = 0; peer < nodes_.size(); ++peer) {
     Link& wire = link(index, peer);
     if (peer == index || !wire.seen[index < peer ? 0 : 1]) continue;
-    NodeId id;
-    id.bytes[0] = static_cast<uint8_t>(peer + 1);
+    const NodeId id = id_of(peer);
     for (Priority priority : {Priority::control, Priority::session, Priority::repair}) {
       while (wire.in_flight[{index, static_cast<int>(priority)}] < options_.lane_depth) {
         auto message = node.core->poll_transmit(id, priority);
@@ -251,6 +253,50 @@ bool World::may_kill(size_t index) {
   });
 }
 
+// The insider never gives what it claims: only its words about others are tried here.
+void World::lie() {
+  at(random(1s), [this] { lie(); });
+  const Replica insider{id_of(nodes_.size()), 1};
+  for (size_t index = 0; index < nodes_.size(); ++index) {
+    Node& node = nodes_[index];
+    if (!node.core) continue;
+    if (!std::exchange(node.hears_insider, true)) node.core->peer_up(insider, now_);
+    if (random(2) == 0) tell_lie(node);
+    for (Priority priority : {Priority::control, Priority::session, Priority::repair})
+      while (node.core->poll_transmit(insider.node, priority)) {
+      }
+    pump(index);
+  }
+}
+
+// Claims more of some log than there is, and sends ops for the numbers that its writer will use next.
+void World::tell_lie(Node& victim) {
+  ++lies_;
+  const Node& target = nodes_[random(nodes_.size())];
+  if (target.replica.incarnation == 0) return;
+  const Replica origin{target.replica.node, 1 + random(target.replica.incarnation)};
+  const uint64_t end =
+      victim.core->applied().contains(origin) ? victim.core->applied().at(origin).highest() : 0;
+  auto tell = [&](replication::MessageType type, const Bytes& payload) {
+    auto taken = victim.core->handle_message(id_of(nodes_.size()), static_cast<uint8_t>(type), payload, now_);
+    if (!taken) victim.hears_insider = false;
+  };
+  replication::VectorMessage vector{true, false, {{origin, replication::Coverage(end + 1 + random(1000))}}};
+  vector.entries.push_back({Replica{id_of(nodes_.size()), 2 + random(1000)}, replication::Coverage(1)});
+  tell(replication::MessageType::vector, encode(vector));
+  if (origin == victim.replica) return;  // that would end its link
+  replication::OpsWriter ops(origin);
+  Op op;
+  if (!ledger_.empty()) op = ledger_[random(ledger_.size())].op;
+  op.kind = static_cast<uint8_t>(SessionOp::touch);
+  op.payload = store::touch_payload(wall());
+  for (uint64_t seq = end + 1; seq <= end + 5; ++seq) {
+    op.dot = {origin, seq};
+    ops.add(seq, replication::make_record(op, identities_[nodes_.size()], ""));
+  }
+  tell(replication::MessageType::ops, ops.take());
+}
+
 // ---------------------------------------------------------------- the checkers
 
 bool World::includes(const SessionTable& table, const Write& write) {
@@ -302,7 +348,8 @@ void World::check_end() {
     const Node& node = nodes_[i];
     const std::string name = "node " + std::to_string(i);
     if (!node.core->caught_up()) return fail(name + " never caught up");
-    if (node.core->peers() != nodes_.size() - 1) return fail(name + " misses a peer");
+    if (node.core->peers() != nodes_.size() - (options_.insider ? 0 : 1))
+      return fail(name + " misses a peer");
     const bool retired = node.core->counters().logs_retired + nodes_[0].core->counters().logs_retired > 0;
     if (!retired && node.core->vector_digest() != nodes_[0].core->vector_digest())
       return fail(name + ": vectors differ");

@@ -35,6 +35,7 @@ struct WorldOptions {
   Duration quiet = 150s;  // how long they then have to become equal
   bool kills = true;
   bool cuts = true;
+  bool insider = false;  // one more member, which lies about the others
 };
 
 // What a world has seen go wrong; empty = nothing.
@@ -53,6 +54,7 @@ class World {
   };
   struct Node {
     Replica replica;
+    bool hears_insider = false;
     std::unique_ptr<SessionTable> table;
     std::unique_ptr<Core> core;           // null while dead
     uint64_t life = 0;                    // counts starts, so that events of an earlier life are dropped
@@ -86,6 +88,7 @@ class World {
     return wall() + std::chrono::seconds(static_cast<int>(node) * 7 - 10);
   }
 
+  NodeId id_of(size_t index) const { return crypto::node_id(identities_[index].public_key()); }
   Link& link(size_t a, size_t b) { return links_[{std::min(a, b), std::max(a, b)}]; }
   void start(size_t index, bool founding);
   void kill(size_t index);
@@ -101,6 +104,8 @@ class World {
   void disturb();
   bool may_kill(size_t index);
   bool includes(const SessionTable& table, const Write& write);
+  void lie();
+  void tell_lie(Node& victim);
   void check_sample();
   void check_caught_up(size_t index);
   void check_end();
@@ -113,12 +118,13 @@ class World {
   MonoTime now_{};
   uint64_t order_ = 0;
   std::priority_queue<Event> events_;
+  std::vector<crypto::SigningKey> identities_;  // of the nodes, and the insider's
   std::vector<Node> nodes_;
   std::map<std::pair<size_t, size_t>, Link> links_;
   std::vector<Write> ledger_;
   std::vector<Key> keys_;
   bool busy_ = true;
-  uint64_t kills_ = 0, messages_ = 0;
+  uint64_t kills_ = 0, messages_ = 0, lies_ = 0;
   Verdict verdict_;
 };
 

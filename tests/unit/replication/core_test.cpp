@@ -7,15 +7,23 @@
 namespace kith::replication {
 namespace {
 
-NodeId node(uint8_t id) {
-  NodeId result;
-  result.bytes[0] = id;
-  return result;
-}
+crypto::SigningKey signer(uint8_t id) { return crypto::SigningKey::from_seed(Bytes(32, id)); }
+NodeId node(uint8_t id) { return crypto::node_id(signer(id).public_key()); }
 Key key(uint8_t id) {
   Key result;
   result.bytes[0] = id;
   return result;
+}
+
+// An op of this log with the key's id 1, as whoever signs it sends it.
+Bytes record_of(const Replica& origin, uint64_t seq, const crypto::SigningKey& by, Bytes payload = {},
+                std::string_view cluster = "") {
+  Op op;
+  op.dot = {origin, seq};
+  op.kind = 1;
+  op.key = key(1);
+  op.payload = std::move(payload);
+  return make_record(op, by, cluster);
 }
 
 // A store whose state of a key is the last payload in byte order, which is a lattice.
@@ -49,7 +57,7 @@ struct Node {
   int caught_up = 0;
 
   Node(uint8_t id, MonoTime now, Config config = {}, uint64_t incarnation = 1)
-      : core(config, Replica{node(id), incarnation}, store, now) {}
+      : core(config, Replica{node(id), incarnation}, signer(id), store, now) {}
   NodeId id() const { return core.self().node; }
   Dot write(uint8_t at, Bytes payload, MonoTime now) {
     store.merge(key(at), payload);
@@ -107,6 +115,21 @@ class CoreTest : public ::testing::Test {
       }
     }
     return carried;
+  }
+  // A message as a peer that is no Core sends it.
+  Result<void> tell(Node& to, NodeId from, MessageType type, const Bytes& payload) {
+    auto result = to.core.handle_message(from, static_cast<uint8_t>(type), payload, now);
+    to.drain();
+    return result;
+  }
+  void claim(Node& to, NodeId from, const Replica& origin, uint64_t prefix) {
+    (void)tell(to, from, MessageType::vector,
+               encode(VectorMessage{true, true, {{origin, Coverage(prefix)}}}));
+  }
+  void relay(Node& to, NodeId from, const Replica& origin, uint64_t seq, const Bytes& record) {
+    OpsWriter ops(origin);
+    ops.add(seq, record);
+    (void)tell(to, from, MessageType::ops, ops.take());
   }
   void pass(std::vector<Node*> nodes, Duration time) {
     for (const MonoTime end = now + time; now < end;) {
@@ -339,7 +362,7 @@ TEST_F(CoreTest, OpsInOurOwnNameAreRefused) {
   Node a(1, now), b(2, now);
   link(a, b);
   OpsWriter forged(a.core.self());
-  forged.add(1, encode_op_body(Op{}));
+  forged.add(1, record_of(a.core.self(), 1, signer(1)));
   EXPECT_FALSE(a.core.handle_message(b.id(), static_cast<uint8_t>(MessageType::ops), forged.take(), now));
   EXPECT_EQ(a.core.own_seq(), 0u);
 }
@@ -349,18 +372,161 @@ TEST_F(CoreTest, OpsOfAThirdNodeThatWereNotAnnouncedAreNotApplied) {
   link(a, b);
   const Replica third{node(3), 1};
   OpsWriter forged(third);
-  forged.add(1, encode_op_body(Op{}));
+  forged.add(1, record_of(third, 1, signer(3)));
   EXPECT_TRUE(a.core.handle_message(b.id(), static_cast<uint8_t>(MessageType::ops), forged.take(), now));
   EXPECT_FALSE(a.core.covers(Dot{third, 1}));
   EXPECT_EQ(a.core.counters().ops_refused, 1u);
 }
 
-TEST_F(CoreTest, AnAcknowledgementOfWhatWasNeverWrittenIsRefused) {
+TEST_F(CoreTest, AnAcknowledgementOfWhatWasNeverWrittenIsCutAtTheEndOfTheLogAndTheLinkStays) {
   Node a(1, now), b(2, now);
   link(a, b);
+  a.write(1, {1}, now);
   const Bytes lie = encode(VectorMessage{true, true, {{a.core.self(), Coverage(5)}}});
-  EXPECT_FALSE(a.core.handle_message(b.id(), static_cast<uint8_t>(MessageType::vector), lie, now));
-  EXPECT_EQ(a.core.counters().messages_refused, 1u);
+  EXPECT_TRUE(tell(a, b.id(), MessageType::vector, lie));
+  EXPECT_EQ(a.core.counters().false_claims, 1u);
+  EXPECT_EQ(a.core.acked_by(1), 1u);
+  const Dot second = a.write(2, {1}, now);
+  EXPECT_EQ(a.core.acked_by(second.seq), 0u);
+  // What it says it has cannot be had from elsewhere: it gets it.
+  EXPECT_TRUE(tell(a, b.id(), MessageType::vector, lie));
+  const auto ops = a.core.poll_transmit(b.id(), Priority::session);
+  ASSERT_TRUE(ops);
+  OpsReader reader(ops->payload);
+  uint64_t last = 0;
+  while (auto next = reader.next()) last = next->first.dot.seq;
+  EXPECT_EQ(last, second.seq);
+}
+
+// ---------------------------------------------------------------- an insider
+
+// An insider is linked to v, and wants it to miss what a writes from now on.
+class InsiderTest : public CoreTest {
+ protected:
+  Node a{1, now}, v{2, now}, w{3, now};
+  const Replica h{node(9), 1};
+
+  void SetUp() override {
+    for (Node* each : {&a, &v, &w}) each->core.allow_founding(now);
+    link(a, v);
+    link(a, w);
+    link(v, w);
+    v.core.peer_up(h, now);
+    for (uint8_t i = 0; i < 5; ++i) a.write(i, {1}, now);
+    settle({&a, &v, &w});
+  }
+  uint64_t had_of_a() { return v.core.applied().at(a.core.self()).highest(); }
+};
+
+TEST_F(InsiderTest, CannotPutOpsIntoTheMouthOfAPresentNode) {
+  claim(v, h.node, a.core.self(), 1000);
+  for (uint64_t seq = 6; seq < 20; ++seq)
+    relay(v, h.node, a.core.self(), seq, record_of(a.core.self(), seq, signer(9)));
+  EXPECT_EQ(had_of_a(), 5u);
+  EXPECT_GT(v.core.counters().ops_forged, 0u);
+  const Dot dot = a.write(1, {9}, now);
+  pass({&a, &v, &w}, 15s);  // settle() expects that no honest node refuses another's message
+  EXPECT_EQ(v.store.states[key(1)], Bytes{9});
+  EXPECT_EQ(a.core.acked_by(dot.seq), 2u);
+}
+
+TEST_F(InsiderTest, CannotPutOpsIntoTheMouthOfADeadNode) {
+  unlink(a, v);
+  const Dot dot = a.write(1, {9}, now);
+  settle({&a, &w});
+  unlink(a, w);
+  claim(v, h.node, a.core.self(), 1000);
+  relay(v, h.node, a.core.self(), dot.seq, record_of(a.core.self(), dot.seq, signer(9), {2}));
+  EXPECT_FALSE(v.core.covers(dot));
+  pass({&v, &w}, 30s);
+  EXPECT_TRUE(v.core.covers(dot));
+  EXPECT_EQ(v.store.states[key(1)], Bytes{9});
+}
+
+TEST_F(InsiderTest, CannotUseAnOpOfAnotherPlaceLifeOrCluster) {
+  unlink(a, v);
+  const Replica self = a.core.self();
+  claim(v, h.node, self, 1000);
+  claim(v, h.node, Replica{self.node, 7}, 1000);
+  relay(v, h.node, self, 7, record_of(self, 6, signer(1)));
+  relay(v, h.node, Replica{self.node, 7}, 6, record_of(self, 6, signer(1)));
+  relay(v, h.node, self, 6, record_of(self, 6, signer(1), {}, "other"));
+  EXPECT_EQ(had_of_a(), 5u);
+  EXPECT_EQ(v.core.counters().ops_forged, 3u);
+  relay(v, h.node, self, 6, record_of(self, 6, signer(1)));
+  EXPECT_EQ(had_of_a(), 6u);
+}
+
+// Gives v a snapshot of nothing that claims 1000 writes of a.
+void give_false_snapshot(Node& v, const Replica& h, const Replica& origin, MonoTime now) {
+  while (auto message = v.core.poll_transmit(h.node, Priority::control)) {
+    if (message->type != static_cast<uint8_t>(MessageType::snapshot_request)) continue;
+    SnapshotChunk chunk;
+    chunk.request = decode_snapshot_request(message->payload)->request;
+    chunk.last = true;
+    chunk.ahead[origin] = Coverage(1000);
+    ASSERT_TRUE(
+        v.core.handle_message(h.node, static_cast<uint8_t>(MessageType::snapshot), encode(chunk), now));
+    v.drain();
+  }
+}
+
+TEST_F(InsiderTest, CannotClaimMoreOfAPresentNodeByASnapshotThanItWrote) {
+  claim(v, h.node, Replica{node(77), 1}, 3);  // it has a log that nobody else has, but not the ops
+  for (int second = 0; second < 40; ++second) {
+    pass({&a, &v, &w}, 1s);
+    give_false_snapshot(v, h, a.core.self(), now);
+  }
+  ASSERT_GT(v.core.counters().snapshots_taken, 0u);
+  EXPECT_EQ(had_of_a(), 5u);
+  a.write(1, {9}, now);
+  settle({&a, &v, &w});
+  EXPECT_EQ(v.store.states[key(1)], Bytes{9});
+}
+
+TEST_F(InsiderTest, CannotMakeANodeMissAWriteThatIsAnnouncedAndNotSentYet) {
+  claim(v, h.node, Replica{node(77), 1}, 3);
+  std::optional<SnapshotRequest> request;
+  for (int second = 0; second < 40 && !request; ++second) {
+    pass({&a, &v, &w}, 1s);
+    while (auto message = v.core.poll_transmit(h.node, Priority::control))
+      if (message->type == static_cast<uint8_t>(MessageType::snapshot_request))
+        request = decode_snapshot_request(message->payload);
+  }
+  ASSERT_TRUE(request);
+  a.write(1, {9}, now);
+  now += 1s;
+  a.core.handle_timeout(now);
+  while (auto message = a.core.poll_transmit(v.id(), Priority::control))
+    ASSERT_TRUE(tell(v, a.id(), static_cast<MessageType>(message->type), message->payload));
+  (void)tell(v, h.node, MessageType::snapshot,
+             encode(SnapshotChunk{request->request, 0, true, false, {{a.core.self(), Coverage(1000)}}, {}}));
+  ASSERT_EQ(had_of_a(), 6u);
+  settle({&a, &v, &w});
+  EXPECT_EQ(v.store.states[key(1)], Bytes{9});
+}
+
+TEST_F(InsiderTest, CannotMakeANodeMissTheFirstWritesAfterACut) {
+  unlink(a, v);
+  unlink(v, w);
+  claim(v, h.node, a.core.self(), 1000);
+  for (int second = 0; second < 40; ++second) {
+    pass({&v}, 1s);
+    give_false_snapshot(v, h, a.core.self(), now);
+  }
+  ASSERT_EQ(had_of_a(), 1000u);  // a is away, and this cannot be told from the truth
+  link(a, v);
+  const Dot dot = a.write(1, {9}, now);
+  settle({&a, &v});
+  EXPECT_EQ(had_of_a(), dot.seq);
+  EXPECT_EQ(v.store.states[key(1)], Bytes{9});
+  EXPECT_EQ(a.core.acked_by(dot.seq), 1u);
+}
+
+TEST_F(InsiderTest, WhoGivesNoSnapshotIsNotAskedAgainWhileOthersWait) {
+  claim(v, h.node, Replica{node(77), 1}, 3);
+  pass({&a, &v, &w}, 40s);
+  EXPECT_EQ(v.core.counters().snapshots_aborted, 1u);
 }
 
 // Logs of nobody, one op in each, as an insider sends them.
@@ -372,7 +538,7 @@ void invent(Core& victim, const Replica& liar, uint64_t count, MonoTime now, uin
     const Replica nobody{node(77), life};
     send(MessageType::vector, encode(VectorMessage{true, true, {{nobody, Coverage(1)}}}));
     OpsWriter ops(nobody);
-    ops.add(1, encode_op_body(Op{}));
+    ops.add(1, record_of(nobody, 1, signer(77)));
     send(MessageType::ops, ops.take());
   }
 }

@@ -54,6 +54,20 @@ TEST(Coverage, MinusAndMergeAgreeWithSets) {
   }
 }
 
+TEST(Coverage, ClippedKeepsExactlyWhatIsNotAbove) {
+  std::mt19937_64 rng(5);
+  for (int round = 0; round < 500; ++round) {
+    Coverage coverage;
+    for (int i = 0; i < 12; ++i) coverage.add(1 + rng() % 30);
+    Coverage clipped = coverage;
+    const uint64_t last = rng() % 32;
+    clipped.clip(last);
+    for (uint64_t seq = 1; seq <= 31; ++seq)
+      ASSERT_EQ(clipped.contains(seq), coverage.contains(seq) && seq <= last);
+    ASSERT_LE(clipped.highest(), last);
+  }
+}
+
 TEST(Coverage, ReadsBackWhatItWrote) {
   std::mt19937_64 rng(3);
   for (int round = 0; round < 200; ++round) {

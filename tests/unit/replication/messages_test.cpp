@@ -12,6 +12,10 @@ Replica replica(uint8_t id) {
   return result;
 }
 
+// The record of the op that a node with this key wrote.
+crypto::SigningKey signer() { return crypto::SigningKey::from_seed(Bytes(32, 1)); }
+Bytes record_of(const Op& op) { return make_record(op, signer(), "main"); }
+
 Op sample_op() {
   Op op;
   op.dot = {replica(1), 9};
@@ -25,7 +29,7 @@ Op sample_op() {
 
 TEST(Ops, ComeBackWithTheirNumbers) {
   OpsWriter writer(replica(1));
-  const Bytes body = encode_op_body(sample_op());
+  const Bytes body = record_of(sample_op());
   ASSERT_TRUE(writer.add(9, body));
   ASSERT_TRUE(writer.add(12, body));
   const Bytes bytes = writer.take();
@@ -45,18 +49,52 @@ TEST(Ops, OfALaterVersionKeepTheFieldsThatWeDoNotKnow) {
   Op op;
   ASSERT_TRUE(decode_op_body(body, op));
   EXPECT_EQ(op.payload, sample_op().payload);
+  body.insert(body.end(), kProofBytes, 0);
   OpsWriter writer(replica(1));
   writer.add(1, body);
   const Bytes bytes = writer.take();
   OpsReader reader(bytes);
   auto next = reader.next();
   ASSERT_TRUE(next);
+  EXPECT_EQ(next->first.payload, sample_op().payload);
   EXPECT_EQ(next->second.size(), body.size());
+}
+
+Op signed_op() {
+  Op op = sample_op();
+  op.dot.origin.node = crypto::node_id(signer().public_key());
+  return op;
+}
+
+TEST(Records, ProveTheirWriterPlaceAndCluster) {
+  const Op op = signed_op();
+  const Bytes record = record_of(op);
+  EXPECT_TRUE(is_proven(record, op.dot, "main"));
+  EXPECT_FALSE(is_proven(record, op.dot, "other"));
+  EXPECT_FALSE(is_proven(record, Dot{op.dot.origin, 10}, "main"));
+  EXPECT_FALSE(is_proven(record, Dot{{op.dot.origin.node, 8}, 9}, "main"));
+  EXPECT_FALSE(is_proven(record, Dot{replica(1), 9}, "main"));
+  for (size_t at = 0; at < record.size(); ++at) {
+    Bytes changed = record;
+    changed[at] ^= 1;
+    EXPECT_FALSE(is_proven(changed, op.dot, "main")) << at;
+    EXPECT_FALSE(is_proven(ByteView(record).first(at), op.dot, "main")) << at;
+  }
+}
+
+// The example of docs/formats/replication.md.
+TEST(Records, AreSignedAsTheFormatSays) {
+  const Op op = signed_op();
+  const Bytes record = record_of(op);
+  EXPECT_EQ(hex(ByteView(record).last(kProofBytes)),
+            "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+            "e91232801321054c2f3025c2cd3643b7b35e7322c475efa7d5201c996538132c"
+            "2d153dd16c795f4b71bd48d890152d41bc93959d09fe402e0745173a9317ab0a");
 }
 
 TEST(Ops, CutAtAnyByteAreRefusedOrShorter) {
   OpsWriter writer(replica(1));
-  const Bytes body = encode_op_body(sample_op());
+  const Bytes body = record_of(sample_op());
   writer.add(1, body);
   const Bytes bytes = writer.take();
   for (size_t size = 0; size < bytes.size(); ++size) {
@@ -79,7 +117,7 @@ TEST(Ops, WithAPayloadAboveTheLimitAreRefused) {
 TEST(Ops, FillABatchUpToItsLimitAndTheGreatestOpFitsAlone) {
   Op op = sample_op();
   op.payload.resize(kMaxPayload);
-  const Bytes body = encode_op_body(op);
+  const Bytes body = record_of(op);
   OpsWriter writer(replica(1));
   EXPECT_TRUE(writer.add(1, body));
   EXPECT_FALSE(writer.add(2, body));
