@@ -107,12 +107,12 @@ void LinkDriver::arm_timer() {
   timer_ = loop_.call_at(when, [this] {
     link_.handle_timeout(loop_.now());
     drain_events();
-    output_.notify_all();
     if (link_.closed()) {
-      stream_->close();
+      timer_ = loop_.call_at(loop_.now(), [this] { stream_->close(); });  // after its last words
     } else {
       arm_timer();
     }
+    output_.notify_all();  // last: a write that fails at once goes on to the end of run()
   });
 }
 

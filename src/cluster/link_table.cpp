@@ -329,11 +329,13 @@ size_t LinkTable::queued_bytes(NodeId peer, Channel channel) const {
 }
 
 void LinkTable::say_goodbye() {
-  std::vector<LinkDriver*> all;
+  std::vector<std::pair<NodeId, Channel>> all;
   for (auto& [node, peer] : peers_) {
-    for (auto& [channel, link] : peer.links) all.push_back(link);
+    for (auto& [channel, link] : peer.links) all.emplace_back(node, channel);
   }
-  for (LinkDriver* link : all) link->refuse(mesh::Refusal::shutting_down, "");
+  // Looked up one by one: a link that ends meanwhile takes its sister with it.
+  for (auto [node, channel] : all)
+    if (LinkDriver* link = find(node, channel)) link->refuse(mesh::Refusal::shutting_down, "");
 }
 
 }  // namespace kith::cluster
