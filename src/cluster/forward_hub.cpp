@@ -128,7 +128,7 @@ runtime::Task<Result<void>> ForwardHub::forward(runtime::Loop& here, http::Excha
     outcome = Result<void>();
   } else {
     ++counters_.failed;
-    outcome = std::move(head).error();
+    outcome = Error(Code::closed, head.error().message(), Side::peer);  // whatever it was, the request was taken
     if (consumed) {  // nobody else can answer now
       http::ResponseHead bad;
       bad.status = 502;
@@ -247,7 +247,7 @@ void ForwardHub::peer_lost(NodeId peer) {
   for (auto it = pipes_.lower_bound(Key{peer, 0}); it != pipes_.end() && it->first.peer == peer;) {
     std::shared_ptr<Pipe> pipe = it->second.pipe;
     it->second.worker->post(
-        [pipe] { pipe->on_reset(Error(Code::unreachable, "the other node was lost", Side::peer)); });
+        [pipe] { pipe->on_reset(Error(Code::closed, "the other node was lost", Side::peer)); });
     it = pipes_.erase(it);
   }
 }

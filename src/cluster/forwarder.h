@@ -14,7 +14,9 @@ class Forwarder {
   // A member that took the request has as long for its answer as it gives itself (its limits on the
   // upstream are the same as ours); one that is lost meanwhile fails it at once.
   // Fails only while nothing was sent to the client and no request body byte was consumed, so that
-  // the caller may still answer: unreachable (no link), timeout (not taken by accept_deadline), limit.
+  // the caller may still answer. The member has not acted on the request: unreachable (no link),
+  // unavailable (it refused), limit. It may have: timeout (not known to be taken by accept_deadline), closed (lost, or no answer that
+  // could be read).
   virtual runtime::Task<Result<void>> forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
                                               MonoTime accept_deadline) = 0;
   // The name a member calls itself, for logs; "" when unknown.

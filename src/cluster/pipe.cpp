@@ -45,8 +45,8 @@ runtime::Task<Result<void>> Pipe::accepted(MonoTime deadline) {
     bool woken = co_await writable_.wait_until(loop_, deadline);
     if (!woken) co_return Error(Code::timeout, "the other node did not take the request in time", Side::peer);
   }
-  if (failed_) co_return *failed_;
-  co_return Result<void>();
+  if (failed_ && credit_ == 0) co_return *failed_;
+  co_return Result<void>();  // also when it failed right afterwards: the request was taken
 }
 
 runtime::Task<Result<size_t>> Pipe::read(MutableByteView buffer, MonoTime deadline) {

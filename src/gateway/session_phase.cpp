@@ -36,9 +36,12 @@ runtime::Task<SessionPhase::Outcome> SessionPhase::behind(RequestContext& contex
                                     {"error", sent.error().message()}});
     context.forwarded_to.clear();
     // The other node may have acted on it; only what is safe to repeat is tried again.
-    if (sent.error().code() == Code::timeout && !context.is_safe_method()) {
-      context.reason = "forward timeout";
-      co_await answer_error(context, 504, "Another node did not answer in time.");
+    const Code code = sent.error().code();
+    const bool not_taken = code == Code::unreachable || code == Code::unavailable || code == Code::limit;
+    if (!not_taken && !context.is_safe_method()) {
+      const bool late = code == Code::timeout;
+      context.reason = late ? "forward timeout" : "forward lost";
+      co_await answer_error(context, late ? 504 : 502, "Another node has your request and did not answer.");
       co_return Outcome::answered;
     }
     if (!pull_first) found = co_await catch_up(context, 0ns, true);

@@ -31,6 +31,8 @@ class Echo final : public http::Handler {
     ++served;
     http::ResponseHead head;
     head.headers.add("X-By", exchange.origin().forwarded_by);
+    const bool too_many = exchange.request().target.path == "/too-many-headers";
+    for (int i = 0; too_many && i < 201; ++i) head.headers.add("X-Many", "1");
     std::string answer = name_ + " " + exchange.request().target.text() + " " + body;
     (void)co_await exchange.respond(std::move(head), answer, "text/plain");
   }

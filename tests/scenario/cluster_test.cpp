@@ -173,9 +173,9 @@ TEST_F(ClusterScenario, AGracefulLeaveHandsOverTheLastWriteAndIsNoCrash) {
 // An exchange that keeps its answer.
 class Client final : public http::Exchange, private http::BodyReader {
  public:
-  explicit Client(std::string body) : body_(std::move(body)) {
+  explicit Client(std::string body, std::string path = "/echo") : body_(std::move(body)) {
     head_.method = "POST";
-    head_.target.path = "/echo";
+    head_.target.path = std::move(path);
     head_.host = "app.test";
     head_.content_length = body_.size();
   }
@@ -235,6 +235,17 @@ TEST_F(ClusterScenario, ARequestIsForwardedOneHopWithItsBodyAndAnswer) {
   EXPECT_EQ(client.text, "a /echo " + body);
   EXPECT_TRUE(client.finished);
   EXPECT_EQ(nodes[0]->echo->served, 1);
+}
+
+TEST_F(ClusterScenario, ARequestThatWasTakenAndNotAnsweredIsToldFromOneThatWasNotTaken) {
+  start_all();
+  Client client("", "/too-many-headers");
+  auto outcome = run(nodes[1]->cluster->forwarder().forward(nodes[1]->ports->loop, client,
+                                                            nodes[0]->cluster->id(), world.now() + 5s));
+  EXPECT_EQ(nodes[0]->echo->served, 1);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code(), Code::closed);
+  EXPECT_FALSE(client.started());
 }
 
 TEST_F(ClusterScenario, ForwardingToANodeThatJustDiedFailsSoThatTheCallerCanAnswer) {

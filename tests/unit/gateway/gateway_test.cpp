@@ -281,6 +281,17 @@ TEST_F(Behind, AStandbyThatCannotForwardSaysSo) {
   EXPECT_EQ(world->run(post).answer.status, 504) << "it may have been done";
 }
 
+TEST_F(Behind, DoesNotRepeatWhatTheOtherNodeTookWhenItIsLost) {
+  config.http.routing.prefer = http::RoutingConfig::Prefer::forward;
+  start();
+  world->forwarder.failure = Error(Code::closed, "the other node was lost");
+  world->store.outcomes = {{Kind::elsewhere, there}, {Kind::here, {}}};
+  FakeExchange bodiless("/private", "DELETE");
+  EXPECT_EQ(world->run(bodiless).answer.status, 502);
+  EXPECT_TRUE(world->client.sent.empty());
+  EXPECT_EQ(ask({{Kind::elsewhere, there}, {Kind::here, {}}}).answer.status, 200);  // a GET is
+}
+
 TEST_F(Behind, NeverForwardsWhatWasForwarded) {
   start();
   FakeExchange exchange("/private");
