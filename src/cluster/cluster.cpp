@@ -543,6 +543,11 @@ runtime::Task<void> Cluster::stop() {
 bool Cluster::has_link(NodeId peer) { return links_.has(peer, Channel::bulk); }
 
 void Cluster::send_forward(NodeId peer, ForwardType type, ByteView payload) {
+  if (links_.queue_memory(peer, Channel::bulk) > options_.max_bulk_queue) {
+    log_.warn("a member does not take what is forwarded; its link is closed", {{"peer", name_of(peer)}});
+    links_.drop_data(peer);
+    return;
+  }
   links_.send(peer, Channel::bulk, Lane::stream, static_cast<uint8_t>(type), payload);
 }
 

@@ -30,6 +30,9 @@ struct ClusterOptions {
   // A start that takes longer is warned about while a ready member has what is missing; when none is left,
   // the node serves with what it has.
   Duration sync_deadline = 10s;
+  // What may wait for a member that does not take it: beyond, its link is closed and the requests in it
+  // fail. Above all that 256 requests with whole windows have in flight.
+  size_t max_bulk_queue = 256 << 20;
   Duration founding_grace = 500ms;  // how long a quiet start waits for somebody older
 };
 

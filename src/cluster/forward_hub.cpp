@@ -11,6 +11,8 @@ namespace {
 
 // Requests one peer may have open with us; above, its next ones are refused and it answers itself.
 constexpr size_t kMaxOpenPerPeer = 4096;
+// Of these, as many have a whole window: 64 MiB in sum, and about as much for all the others.
+constexpr size_t kWholeWindows = 256;
 constexpr size_t kRelayBuffer = 32 << 10;
 
 Error from_peer(std::string_view why) {
@@ -204,9 +206,9 @@ void ForwardHub::open_from_peer(const Key& key, ByteView payload) {
   if (request->origin.forwarded_by.empty()) request->origin.forwarded_by = key.peer.hex();
 
   ++counters_.in;
-  ++open_from_[key.peer];
+  const size_t window = open_from_[key.peer]++ < kWholeWindows ? kPipeWindow : kSmallPipeWindow;
   const Worker& worker = workers_[next_worker_++ % workers_.size()];
-  auto pipe = std::make_shared<Pipe>(*worker.loop, sender(key));
+  auto pipe = std::make_shared<Pipe>(*worker.loop, sender(key), window);
   pipes_.emplace(key, Entry{pipe, worker.loop});
   auto box = std::make_shared<ForwardedRequest>(std::move(*request));
   runtime::Loop* loop = worker.loop;
@@ -237,7 +239,7 @@ void ForwardHub::open_from_peer(const Key& key, ByteView payload) {
 
 runtime::Task<void> ForwardHub::serve(std::shared_ptr<Pipe> pipe, ForwardedRequest request,
                                       runtime::Loop& loop, http::Handler& handler) {
-  pipe->grant(kPipeWindow);  // the other side takes this as: accepted
+  pipe->grant(pipe->window());  // the other side takes this as: accepted
   ForwardedExchange exchange(loop, pipe, std::move(request));
   co_await handler.handle(exchange);
   co_await exchange.complete();

@@ -39,6 +39,7 @@ class LinkDriver {
   void cut();
 
   size_t queued_bytes() const { return link_.queued_bytes(); }
+  size_t queue_memory() const { return link_.queue_memory(); }
   bool dialled() const { return dialled_; }  // by us
   bool established() const { return peer_.has_value(); }
   const mesh::Established& peer() const { return *peer_; }

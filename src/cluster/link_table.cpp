@@ -328,6 +328,11 @@ size_t LinkTable::queued_bytes(NodeId peer, Channel channel) const {
   return link == nullptr ? 0 : link->queued_bytes();
 }
 
+size_t LinkTable::queue_memory(NodeId peer, Channel channel) const {
+  LinkDriver* link = find(peer, channel);
+  return link == nullptr ? 0 : link->queue_memory();
+}
+
 void LinkTable::say_goodbye() {
   std::vector<std::pair<NodeId, Channel>> all;
   for (auto& [node, peer] : peers_) {

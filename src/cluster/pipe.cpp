@@ -16,7 +16,12 @@ void Pipe::on_data(Bytes data) {
     return;
   }
   granted_ -= data.size();
-  if (!data.empty()) inbound_.push_back(std::move(data));
+  // Joined, so that tiny messages do not cost more memory than the window says.
+  if (!inbound_.empty() && inbound_.back().size() + data.size() <= kChunk) {
+    append(inbound_.back(), data);
+  } else if (!data.empty()) {
+    inbound_.push_back(std::move(data));
+  }
   readable_.notify_all();
 }
 
@@ -26,7 +31,7 @@ void Pipe::on_end() {
 }
 
 void Pipe::on_credit(uint64_t bytes) {
-  credit_ = std::min<uint64_t>(credit_ + bytes, 4 * kPipeWindow);
+  credit_ = bytes < kPipeWindow ? std::min<uint64_t>(credit_ + bytes, kPipeWindow) : kPipeWindow;
   writable_.notify_all();
 }
 
@@ -68,7 +73,7 @@ runtime::Task<Result<size_t>> Pipe::read(MutableByteView buffer, MonoTime deadli
     }
   }
   unacknowledged_ += done;
-  if (unacknowledged_ >= kPipeWindow / 2) grant(std::exchange(unacknowledged_, 0));
+  if (unacknowledged_ >= window_ / 2) grant(std::exchange(unacknowledged_, 0));
   co_return done;
 }
 

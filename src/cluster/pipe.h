@@ -17,14 +17,20 @@
 namespace kith::cluster {
 
 inline constexpr size_t kPipeWindow = 256 << 10;  // bytes in flight per direction
+// When a peer has many requests open with us: what it sends and nobody reads yet stays bounded in sum.
+inline constexpr size_t kSmallPipeWindow = 16 << 10;
 
 class Pipe {
  public:
   // Sends one message about this pipe to the peer; callable on the worker loop.
   using Send = std::function<void(ForwardType type, Bytes payload)>;
 
-  // Neither side may send before the other has granted something.
-  Pipe(runtime::Loop& loop, Send send) : loop_(loop), send_(std::move(send)) {}
+  // Neither side may send before the other has granted something. window: what we grant the other side,
+  // and at most hold unread.
+  Pipe(runtime::Loop& loop, Send send, size_t window = kPipeWindow)
+      : loop_(loop), send_(std::move(send)), window_(window) {}
+  size_t window() const { return window_; }
+  size_t held_pieces() const { return inbound_.size(); }
 
   // What arrived, in order; on the worker loop.
   void on_head(Result<http::ResponseHead> head) { head_.set(std::move(head)); }
@@ -52,6 +58,7 @@ class Pipe {
  private:
   runtime::Loop& loop_;
   Send send_;
+  const size_t window_;
   uint64_t credit_ = 0;        // what we may still send
   uint64_t granted_ = 0;       // what the other side may still send
   size_t unacknowledged_ = 0;  // read, credit not yet returned

@@ -75,6 +75,13 @@ size_t SendQueue::queued_bytes() const {
   return sum;
 }
 
+size_t SendQueue::memory() const {
+  constexpr size_t kWaiting = 64;
+  size_t sum = queued_bytes();
+  for (const Queue& queue : lanes_) sum += queue.messages.size() * kWaiting;
+  return sum;
+}
+
 // ---------------------------------------------------------------- receiving
 
 void FrameReader::feed(ByteView plaintext) {

@@ -30,6 +30,8 @@ class SendQueue {
   void keep_only(Lane lane);
 
   size_t queued_bytes() const;
+  // What all lanes take: with what each message costs besides its payload.
+  size_t memory() const;
   size_t queued_bytes(Lane lane) const { return lanes_[static_cast<size_t>(lane)].bytes; }
 
  private:

@@ -76,6 +76,7 @@ class Link {
   // Payload that was not encrypted yet.
   size_t queued_bytes() const { return queue_.queued_bytes(); }
   size_t queued_bytes(Lane lane) const { return queue_.queued_bytes(lane); }
+  size_t queue_memory() const { return queue_.memory(); }
   // What to write now, empty when nothing. Takes from the lanes only about kTransmitSize at once, so that
   // what is urgent overtakes what waits: ask again when it was written.
   Bytes poll_transmit();

@@ -66,6 +66,7 @@ struct ClusterNode {
     options.node_name = name;
     options.software = "kith/test";
     options.limits.idle_timeout = idle_timeout;
+    options.max_bulk_queue = max_bulk_queue;
     auto opened = cluster::Cluster::open(config, options, *ports, Log());
     ASSERT_TRUE(opened) << opened.error().message();
     cluster = std::move(*opened);
@@ -106,6 +107,7 @@ struct ClusterNode {
   std::string name;
   Duration idle_timeout = 20min;
   std::optional<Multiaddr> advertise_data;
+  size_t max_bulk_queue = 256 << 20;
   sim::Host& host;
   sim::Process* process = nullptr;
   std::unique_ptr<sim::ProcessPorts> ports_object;

@@ -248,6 +248,21 @@ TEST_F(ClusterScenario, ARequestThatWasTakenAndNotAnsweredIsToldFromOneThatWasNo
   EXPECT_FALSE(client.started());
 }
 
+// Each OPEN that is refused makes an answer, and the insider takes none of them.
+TEST_F(ClusterScenario, AMemberThatTakesNoAnswersIsCutOffBeforeTheyFillTheMemory) {
+  nodes[0]->max_bulk_queue = 1 << 20;
+  start_all();
+  Cluster& victim = *nodes[0]->cluster;
+  const NodeId insider = nodes[1]->cluster->id();
+  const size_t peers = victim.replication().peers();
+  Bytes bad_open;
+  Writer(bad_open).varint(5);
+  for (int i = 0; i < 20'000 && victim.replication().peers() == peers; ++i)
+    victim.hub().handle_message(insider, static_cast<uint8_t>(cluster::ForwardType::open), bad_open);
+  EXPECT_EQ(victim.replication().peers(), peers - 1);
+  ASSERT_TRUE(world.run_while_not([&] { return victim.replication().peers() == peers; }, 20s));
+}
+
 TEST_F(ClusterScenario, ForwardingToANodeThatJustDiedFailsSoThatTheCallerCanAnswer) {
   start_all();
   NodeId dead = nodes[0]->cluster->id();

@@ -131,5 +131,52 @@ Task<void> flooded(runtime::Loop& loop) {
 
 TEST(Pipe, ASenderThatIgnoresItsCreditIsCutOff) { run(flooded); }
 
+Task<void> small_window(runtime::Loop& loop) {
+  size_t granted = 0;
+  Pipe pipe(
+      loop,
+      [&granted](ForwardType type, Bytes payload) {
+        if (type == ForwardType::credit) granted += Reader(payload).varint();
+      },
+      0, kSmallPipeWindow);
+  pipe.on_data(Bytes(kSmallPipeWindow));
+  EXPECT_FALSE(pipe.finished());
+  Bytes buffer(kSmallPipeWindow);
+  auto n = co_await pipe.read(buffer, kNever);
+  EXPECT_TRUE(n);
+  EXPECT_EQ(granted, kSmallPipeWindow);
+  pipe.on_data(Bytes(kSmallPipeWindow + 1));
+  EXPECT_TRUE(pipe.finished());
+}
+
+TEST(Pipe, HoldsNoMoreThanTheWindowItGranted) { run(small_window); }
+
+Task<void> tiny_frames(runtime::Loop& loop) {
+  Pair pair(loop);
+  for (size_t i = 0; i < kPipeWindow; ++i) pair.b->on_data(Bytes{static_cast<uint8_t>(i)});
+  EXPECT_FALSE(pair.b->finished());
+  EXPECT_LE(pair.b->held_pieces(), kPipeWindow / (16 << 10));
+  Bytes buffer(kPipeWindow), all;
+  while (all.size() < kPipeWindow) {
+    auto n = co_await pair.b->read(buffer, kNever);
+    EXPECT_TRUE(n);
+    if (!n) co_return;
+    append(all, ByteView(buffer).first(*n));
+  }
+  for (size_t i = 0; i < kPipeWindow; ++i) EXPECT_EQ(all[i], static_cast<uint8_t>(i));
+}
+
+TEST(Pipe, KeepsTinyFramesInFewPieces) { run(tiny_frames); }
+
+Task<void> credit(runtime::Loop& loop) {
+  Pair pair(loop);
+  for (int i = 0; i < 3; ++i) pair.a->on_credit(4 * kPipeWindow);
+  auto sent = co_await pair.a->write(Bytes(2 * kPipeWindow), loop.now() + 100ms);
+  EXPECT_FALSE(sent);
+  EXPECT_LE(pair.most_in_flight, kPipeWindow);
+}
+
+TEST(Pipe, SendsNoMoreThanAWindowWhateverItIsGranted) { run(credit); }
+
 }  // namespace
 }  // namespace kith::cluster
