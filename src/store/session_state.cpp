@@ -21,10 +21,9 @@ Stamp get_stamp(Reader& in) {
   return stamp;
 }
 void put(Writer& out, WallTime time) { out.u64(static_cast<uint64_t>(unix_ms(time))); }
-// Times beyond the year 10000 or before 1970 are refused, so that no sum of them overflows.
 WallTime get_time(Reader& in) {
   const uint64_t ms = in.u64();
-  if (ms > 253'402'300'800'000) in.fail();
+  if (ms > static_cast<uint64_t>(kMaxTimeMs)) in.fail();
   return from_unix_ms(in.ok() ? static_cast<int64_t>(ms) : 0);
 }
 
@@ -126,6 +125,7 @@ std::optional<SessionEntry> SessionEntry::decode(ByteView state) {
 
 std::optional<SessionEntry> entry_of(const replication::Op& op) {
   if (op.kind == replication::kStateKind) return SessionEntry::decode(op.payload);
+  if (op.expires_ms < 0 || op.expires_ms > kMaxTimeMs) return std::nullopt;
   const Stamp stamp{op.hlc, op.dot.origin.node};
   auto record = std::make_shared<SessionRecord>();
   SessionEntry entry;

@@ -39,6 +39,11 @@ struct Stamp {
   auto operator<=>(const Stamp&) const = default;
 };
 
+// The year 2262: up to there the difference of any two times fits a Duration. Times beyond, or before
+// 1970, are refused in ops and states alike: what one way takes and the other does not would make nodes
+// differ.
+inline constexpr int64_t kMaxTimeMs = INT64_MAX / 1'000'000;
+
 // What an entry takes beside its body: key, entry, slot and the record's own header, about.
 inline constexpr size_t kEntryBytes = 192;
 

@@ -41,7 +41,8 @@ Op SessionTable::originate(SessionOp kind, const Key& key, uint64_t hlc, int64_t
 
 Result<Op> SessionTable::create(const Key& key, SessionRecord record, WallTime now) {
   if (record.body.size() > kMaxSessionBody) return Error(Code::limit, "the session is larger than 64 KiB");
-  if (unix_ms(record.created) < 0 || unix_ms(record.last_seen) < 0 || record.expires <= now)
+  if (unix_ms(record.created) < 0 || unix_ms(record.last_seen) < 0 || record.expires <= now ||
+      unix_ms(std::max(record.expires, std::max(record.created, record.last_seen))) > kMaxTimeMs)
     return Error(Code::invalid, "the session's times are out of range");
   if (full(1, kEntryBytes + record.body.size())) return Error(Code::limit, "the session store is full");
   Shard& home = shard(key);
@@ -75,7 +76,7 @@ Result<Op> SessionTable::update(const Key& key, Bytes body, WallTime now) {
 Op SessionTable::revoke(const Key& key, WallTime expires_hint, WallTime now) {
   Shard& home = shard(key);
   std::lock_guard lock(home.mutex);
-  int64_t until = std::max<int64_t>(unix_ms(expires_hint), 0);
+  int64_t until = std::clamp<int64_t>(unix_ms(expires_hint), 0, kMaxTimeMs);
   auto found = home.entries.find(key);
   if (found != home.entries.end()) until = std::max(until, found->second.keep_until_ms);
   Op op = originate(SessionOp::revoke, key, stamp(now), until, {});

@@ -52,6 +52,46 @@ TEST(SessionTable, RefusesASecondCreationAndTimesOutOfRange) {
   EXPECT_EQ(table.create(key(2), record(Bytes(kMaxSessionBody + 1)), kNow).error().code(), Code::limit);
 }
 
+// Else nodes that get it in a log and nodes that get it in a snapshot would differ for ever.
+TEST(SessionTable, RefusesTimesInOpsThatItRefusesInStates) {
+  SessionTable origin(idle_hour(), node(1)), table(idle_hour(), node(2));
+  Op create = *origin.create(key(1), record({1}), kNow);
+  Op update = *origin.update(key(1), {2}, kNow);
+  Op revoke = origin.revoke(key(1), kNow, kNow);
+  for (Op* op : {&create, &update, &revoke}) {
+    op->expires_ms = kMaxTimeMs + 1;
+    EXPECT_EQ(table.apply(*op, kNow), Merged::refused);
+    op->expires_ms = INT64_MAX;
+    EXPECT_EQ(table.apply(*op, kNow), Merged::refused);
+  }
+  EXPECT_EQ(table.size(), 0u);
+  create.expires_ms = kMaxTimeMs;
+  EXPECT_EQ(table.apply(create, kNow), Merged::changed);
+  SessionTable third(idle_hour(), node(3));
+  const auto state = table.state_of(replication::StoreId::session, key(1));
+  EXPECT_EQ(third.apply(replication::StateEntry{replication::StoreId::session, key(1), *state}, kNow),
+            Merged::changed);
+}
+
+TEST(SessionTable, DoesNotItselfMakeWhatOthersRefuse) {
+  SessionTable table(idle_hour(), node(1));
+  SessionRecord far = record({1});
+  far.expires = WallTime::max();
+  EXPECT_EQ(table.create(key(1), far, kNow).error().code(), Code::invalid);
+  EXPECT_EQ(table.revoke(key(1), WallTime::max(), kNow).expires_ms, kMaxTimeMs);
+}
+
+TEST(SessionTable, ActivityFarInTheFutureOverflowsNothing) {
+  SessionTable origin(idle_hour(), node(1)), table(idle_hour(), node(2));
+  Op create = *origin.create(key(1), record({1}), kNow);
+  table.apply(create, kNow);
+  Op touch = *origin.touch(key(1), kNow + kHour / 2);
+  touch.payload = touch_payload(from_unix_ms(kMaxTimeMs));
+  EXPECT_EQ(table.apply(touch, kNow), Merged::changed);
+  EXPECT_EQ(table.get(key(1), kNow).state, SessionState::live);  // the sanitizer sees an overflow
+  EXPECT_FALSE(table.touch(key(1), kNow + kHour / 2));
+}
+
 TEST(SessionTable, UpdatesOnlyWhatIsLiveAndAfterWhatItReplaces) {
   SessionTable a(idle_hour(), node(1)), b(idle_hour(), node(2));
   EXPECT_EQ(a.update(key(1), {1}, kNow).error().code(), Code::not_found);
