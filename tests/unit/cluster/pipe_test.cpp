@@ -138,13 +138,14 @@ Task<void> small_window(runtime::Loop& loop) {
       [&granted](ForwardType type, Bytes payload) {
         if (type == ForwardType::credit) granted += Reader(payload).varint();
       },
-      0, kSmallPipeWindow);
+      kSmallPipeWindow);
+  pipe.grant(pipe.window());
   pipe.on_data(Bytes(kSmallPipeWindow));
   EXPECT_FALSE(pipe.finished());
   Bytes buffer(kSmallPipeWindow);
   auto n = co_await pipe.read(buffer, kNever);
   EXPECT_TRUE(n);
-  EXPECT_EQ(granted, kSmallPipeWindow);
+  EXPECT_EQ(granted, 2 * kSmallPipeWindow) << "the first window, and what was read";
   pipe.on_data(Bytes(kSmallPipeWindow + 1));
   EXPECT_TRUE(pipe.finished());
 }
@@ -170,6 +171,7 @@ TEST(Pipe, KeepsTinyFramesInFewPieces) { run(tiny_frames); }
 
 Task<void> credit(runtime::Loop& loop) {
   Pair pair(loop);
+  (void)co_await runtime::sleep(loop, 1ms);  // the first windows are there
   for (int i = 0; i < 3; ++i) pair.a->on_credit(4 * kPipeWindow);
   auto sent = co_await pair.a->write(Bytes(2 * kPipeWindow), loop.now() + 100ms);
   EXPECT_FALSE(sent);
