@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/cluster.h"
+#include "cluster/forward_codec.h"
 #include "crypto/hash.h"
 #include "sim/ports.h"
 #include "sim/world.h"
@@ -32,7 +33,7 @@ class Echo final : public http::Handler {
     http::ResponseHead head;
     head.headers.add("X-By", exchange.origin().forwarded_by);
     const bool too_many = exchange.request().target.path == "/too-many-headers";
-    for (int i = 0; too_many && i < 201; ++i) head.headers.add("X-Many", "1");
+    for (size_t i = 0; too_many && i <= cluster::kMaxForwardHeaders; ++i) head.headers.add("X-Many", "1");
     std::string answer = name_ + " " + exchange.request().target.text() + " " + body;
     (void)co_await exchange.respond(std::move(head), answer, "text/plain");
   }
