@@ -318,9 +318,17 @@ class Checker {
                              "the location is taken by " + item(path + ".policies", first->second));
           }
         }
+        warn_open_end(policy + ".location", app.policies[p].location);
         check_policy(policy, app.policies[p]);
       }
     }
+  }
+
+  // Elsewhere "~ ^/admin" would be for what is below /admin too.
+  void warn_open_end(const std::string& path, const std::string& location) {
+    bool prefix = location.starts_with("~ ^") || location.starts_with("~ (?i)^");
+    if (!prefix || location.ends_with("$") || location.ends_with(".*")) return;
+    reader_.warn_at(path, "the expression is over the whole path; for longer paths too it has to end in .*");
   }
 
   void check_patterns(const std::string& path, const gateway::AppConfig& app,

@@ -162,8 +162,8 @@ Keys<PolicyConfig> policy_keys() {
   return {
       key("location", &PolicyConfig::location, location(),
           "paths it is for: a prefix, on segment borders, or \"~ \" and a regular expression over the whole "
-          "path. "
-          "The most specific policy decides")
+          "path (over its end, when it cannot begin with a slash). The first regular expression that "
+          "matches decides, then the longest prefix")
           .required(),
       group<PolicyConfig>(
           "authentication", "who has to log in",

@@ -1,5 +1,6 @@
 #include "gateway/pattern.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -286,7 +287,11 @@ class PatternCompiler {
   Pattern pattern_;
 };
 
-Result<Pattern> Pattern::compile(std::string_view text) { return PatternCompiler(text).compile(); }
+Result<Pattern> Pattern::compile(std::string_view text) {
+  KITH_TRY(Pattern pattern, PatternCompiler(text).compile());
+  pattern.begins_anywhere_ = !pattern.can_begin_a_path();
+  return pattern;
+}
 
 // The set of places in the program that are alive at one position of the text.
 struct Pattern::Threads {
@@ -323,21 +328,32 @@ void Pattern::follow(Threads& threads, uint32_t pc, size_t at, size_t size) cons
   }
 }
 
-bool Pattern::matches(std::string_view text) const {
+// One that matches nothing at all could end every path: it counts as beginning one, and matches none.
+bool Pattern::can_begin_a_path() const {
+  Threads threads;
+  threads.seen.assign(program_.size(), 0);
+  threads.stamp = 1;
+  follow(threads, 0, 0, 1);
+  return threads.accepted || std::any_of(threads.list.begin(), threads.list.end(),
+                                         [&](uint32_t pc) { return classes_[program_[pc].a].test('/'); });
+}
+
+bool Pattern::matches(std::string_view path) const {
   Threads threads;
   threads.seen.assign(program_.size(), 0);
   std::vector<uint32_t> alive;
   for (size_t at = 0;; ++at) {
     ++threads.stamp;
     threads.list.clear();
+    threads.accepted = false;
     for (uint32_t pc : alive) {
-      if (classes_[program_[pc].a].test(static_cast<uint8_t>(text[at - 1]))) {
-        follow(threads, pc + 1, at, text.size());
+      if (classes_[program_[pc].a].test(static_cast<uint8_t>(path[at - 1]))) {
+        follow(threads, pc + 1, at, path.size());
       }
     }
-    follow(threads, 0, at, text.size());  // a match may begin anywhere
-    if (threads.accepted) return true;
-    if (at == text.size()) return false;
+    if (at == 0 || begins_anywhere_) follow(threads, 0, at, path.size());
+    if (at == path.size()) return threads.accepted;
+    if (threads.list.empty() && !begins_anywhere_) return false;
     alive = threads.list;
   }
 }

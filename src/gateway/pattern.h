@@ -4,7 +4,11 @@
 //
 // Syntax: literals, '.', [classes], \d \w \s \D \W \S, (groups), (?:groups), '|', * + ? {m} {m,} {m,n},
 // ^ and $, "(?i)" in front for any case. A lazy suffix '?' is accepted (it cannot change a yes or no).
-// Look-around, back references and \b are refused. An expression without ^ or $ may match anywhere.
+// Look-around, back references and \b are refused.
+//
+// An expression is over the whole path: what is open at "/public/.*" is not open at "/admin/x/public/y",
+// nor what is open at "/.*[.]css" at "/site.css/edit". One that no path can begin with, as paths begin
+// with '/', is for the end of the path: "[.](css|js)$".
 #pragma once
 
 #include <bitset>
@@ -24,7 +28,7 @@ class Pattern {
 
   // invalid, side config: what is wrong and at which character.
   static Result<Pattern> compile(std::string_view text);
-  bool matches(std::string_view text) const;
+  bool matches(std::string_view path) const;
 
  private:
   friend class PatternCompiler;
@@ -36,9 +40,11 @@ class Pattern {
   };
   struct Threads;
   void follow(Threads& threads, uint32_t pc, size_t at, size_t size) const;
+  bool can_begin_a_path() const;
 
   std::vector<Instruction> program_;
   std::vector<std::bitset<256>> classes_;
+  bool begins_anywhere_ = false;  // else at the path's beginning
 };
 
 }  // namespace kith::gateway

@@ -795,6 +795,19 @@ TEST(Keys, each_wrong_value_is_refused_with_its_key_and_what_was_expected) {
   }
 }
 
+TEST(Keys, an_expression_that_looks_like_the_beginning_of_paths_is_warned_of) {
+  auto warned = [](const std::string& location) {
+    Loaded loaded =
+        load(app("policies: [{location: '" + location +
+                 "', authentication: {allowUnauthenticated: true}, authorization: {allowAll: true}}]"));
+    EXPECT_TRUE(loaded.ok()) << lines(loaded.problems);
+    return lines(loaded.problems).find("for longer paths too it has to end in .*") != std::string::npos;
+  };
+  for (const char* location : {"~ ^/admin", "~ (?i)^/admin/"}) EXPECT_TRUE(warned(location)) << location;
+  for (const char* location : {"~ ^/admin$", "~ ^/admin/.*", "~ /admin", "~ [.]css$", "/admin"})
+    EXPECT_FALSE(warned(location)) << location;
+}
+
 TEST(Keys, no_key_of_the_schema_is_without_a_row_here) {
   std::set<std::string> tested;
   for (const Row& row : all_rows()) tested.insert(row.key);
