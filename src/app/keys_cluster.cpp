@@ -134,6 +134,8 @@ Key<ClusterConfig> node_key_file() {
             read_scalar(reader, node, shape, [&](const std::string& text) -> Result<void> {
               if (text.empty() || text.size() > 4096 || text.ends_with('/')) return plain_mismatch();
               out.node_key_file = reader.absolute(text);
+              if (reader.around().is_exposed(out.node_key_file))
+                return Error(Code::invalid, kExposed, Side::config);
               return {};
             });
           },

@@ -112,7 +112,10 @@ Key<TlsProfileConfig> pem_key(std::string name, bool secret, std::string doc,
             if (!text) return;
             if (text->text.find("-----BEGIN ") != std::string::npos) return put(out, std::move(text->text));
             if (text->text.empty()) return reader.mismatch(node, shape.expected);
-            auto content = reader.around().files->read(reader.absolute(text->text), kMaxPemBytes);
+            const std::string path = reader.absolute(text->text);
+            if (shape.secret && reader.around().is_exposed(path))
+              return reader.mismatch(node, shape.expected, kExposed);
+            auto content = reader.around().files->read(path, kMaxPemBytes);
             if (!content) return reader.mismatch(node, shape.expected, content.error().message());
             if (content->find("-----BEGIN ") == std::string::npos) {
               return reader.mismatch(node, shape.expected, "it holds no PEM block");

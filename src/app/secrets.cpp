@@ -82,6 +82,10 @@ std::unique_ptr<SecretProvider> open_secret_file(const std::string& path, const 
     refuse({}, "secretfile:// needs an absolute path: secretfile:///etc/kith/secrets.yaml");
     return nullptr;
   }
+  if (around.is_exposed(path)) {
+    refuse({}, std::string("secret file: ") + kExposed);
+    return nullptr;
+  }
   auto text = around.files->read(path, kMaxSecretFileBytes);
   if (!text) {
     refuse({}, "secret file: " + text.error().message());
@@ -110,16 +114,6 @@ std::unique_ptr<SecretProvider> open_secret_file(const std::string& path, const 
     values.emplace(entry.key, crypto::Secret(std::string_view(entry.value.text)));
   }
   if (!good) return nullptr;
-  if (around.readable_by_others(path)) {
-    problems.push_back({Severity::warning,
-                        path,
-                        {},
-                        "",
-                        "every user of this machine may read this secret file: chmod o-r",
-                        "",
-                        "",
-                        ""});
-  }
   return std::make_unique<SecretFile>(std::move(values));
 }
 

@@ -27,9 +27,15 @@ namespace kith::app {
 struct Surroundings {
   runtime::Files* files = nullptr;                                    // never null
   std::function<std::optional<std::string>(const std::string&)> env;  // never empty
-  std::function<bool(const std::string& path)> readable_by_others;    // never empty
+  // Whether a file that holds a secret may be read or changed by everybody, or changed by its group. (A
+  // group that may read it is how services are given keys.) False for one that is not there. Never empty.
+  std::function<bool(const std::string& path)> is_exposed;
   std::string directory = ".";  // of the configuration file; relative paths start there
 };
+
+inline constexpr const char* kExposed =
+    "others than its owner and group may read it, or others than its owner may change it: chmod 0600, or "
+    "0640";
 
 class SecretProvider {
  public:

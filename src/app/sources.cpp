@@ -161,7 +161,8 @@ Surroundings system_surroundings(runtime::Files& files) {
           },
           [](const std::string& path) {
             struct stat about {};
-            return stat(path.c_str(), &about) == 0 && (about.st_mode & S_IROTH) != 0;
+            constexpr mode_t kTooMuch = S_IROTH | S_IWOTH | S_IWGRP;
+            return stat(path.c_str(), &about) == 0 && (about.st_mode & kTooMuch) != 0;
           },
           "."};
 }

@@ -39,6 +39,7 @@ class Documentation(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for name in ("front.crt", "front.key"):  # files that the pages name
                 shutil.copy(ROOT / "tests" / "config" / "tls" / name, folder)
+            (pathlib.Path(folder) / "front.key").chmod(0o600)
             for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]:
                 for number, block in enumerate(re.findall(r"```yaml\n(version:.*?)```", page.read_text(), re.S)):
                     path = pathlib.Path(folder) / f"{page.stem}-{number}.yaml"

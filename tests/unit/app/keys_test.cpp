@@ -808,6 +808,23 @@ TEST(Keys, an_expression_that_looks_like_the_beginning_of_paths_is_warned_of) {
     EXPECT_FALSE(warned(location)) << location;
 }
 
+TEST(Keys, a_key_file_that_others_may_read_is_refused) {
+  auto problems_of = [](const std::string& exposed, const std::string& text) {
+    World world;
+    world.files.content = {{"/c.pem", fixture("tls/front.crt")}, {"/k.pem", fixture("tls/front.key")}};
+    world.exposed = exposed;
+    return lines(world.load(text).problems);
+  };
+  const std::string tls = profile("certFile: /c.pem, keyFile: /k.pem");
+  EXPECT_NE(problems_of("/k.pem", tls).find("tls.front.keyFile: expected a PEM file"), std::string::npos);
+  EXPECT_NE(problems_of("/k.pem", tls).find(kExposed), std::string::npos);
+  EXPECT_EQ(problems_of("/c.pem", tls).find("certFile"), std::string::npos) << "everybody may read it";
+  const std::string node = encryption(kPsk + ", nodeKey: {file: eu.key}");
+  EXPECT_NE(problems_of("/etc/kith/eu.key", node).find("nodeKey.file: expected the path of a file"),
+            std::string::npos);
+  EXPECT_NE(problems_of("/etc/kith/eu.key", node).find(kExposed), std::string::npos);
+}
+
 TEST(Keys, no_key_of_the_schema_is_without_a_row_here) {
   std::set<std::string> tested;
   for (const Row& row : all_rows()) tested.insert(row.key);

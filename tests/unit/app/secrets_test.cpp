@@ -1,7 +1,13 @@
 #include "app/secrets.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "app/sources.h"
+#include "platform/system.h"
 #include "support.h"
 
 namespace kith::app {
@@ -24,14 +30,28 @@ TEST(Secrets, a_secret_file_holds_pairs_under_one_key) {
   EXPECT_EQ(value_of(*provider, "c"), "error: there is no secret named \"c\"");
 }
 
-TEST(Secrets, a_secret_file_that_others_may_read_is_warned_about) {
+TEST(Secrets, a_secret_file_that_others_may_read_is_refused) {
   World world;
   world.files.content["/s.yaml"] = "secrets: {a: one}";
-  world.readable_by_others = "/s.yaml";
+  world.exposed = "/s.yaml";
   Problems problems;
-  EXPECT_TRUE(open_secret_provider("secretfile:///s.yaml", world.surroundings(), problems));
-  EXPECT_EQ(lines(problems),
-            "/s.yaml: warning: every user of this machine may read this secret file: chmod o-r\n");
+  EXPECT_FALSE(open_secret_provider("secretfile:///s.yaml", world.surroundings(), problems));
+  EXPECT_EQ(lines(problems), std::string("/s.yaml: error: secret file: ") + kExposed + "\n");
+}
+
+TEST(Secrets, a_file_is_exposed_when_others_read_or_change_it_or_its_group_changes_it) {
+  auto path = std::filesystem::temp_directory_path() / ("kith_exposed_" + std::to_string(::getpid()));
+  std::ofstream(path) << "x";
+  platform::SystemFiles files;
+  Surroundings around = system_surroundings(files);
+  auto is_exposed = [&](unsigned mode) {
+    std::filesystem::permissions(path, static_cast<std::filesystem::perms>(mode));
+    return around.is_exposed(path.string());
+  };
+  for (unsigned mode : {0400, 0600, 0440, 0640}) EXPECT_FALSE(is_exposed(mode)) << std::oct << mode;
+  for (unsigned mode : {0644, 0660, 0602, 0604, 0666}) EXPECT_TRUE(is_exposed(mode)) << std::oct << mode;
+  std::filesystem::remove(path);
+  EXPECT_FALSE(around.is_exposed(path.string())) << "not there";
 }
 
 TEST(Secrets, a_bad_secret_file_is_refused_without_showing_its_text) {

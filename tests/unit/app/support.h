@@ -46,7 +46,7 @@ struct World {
   FakeFiles files;
   FakeSecrets secrets;
   std::map<std::string, std::string> variables;
-  std::string readable_by_others;  // one path
+  std::string exposed;  // one path
 
   Surroundings surroundings() {
     return {&files,
@@ -55,7 +55,7 @@ struct World {
               if (at == variables.end()) return std::nullopt;
               return at->second;
             },
-            [this](const std::string& path) { return path == readable_by_others; }, "/etc/kith"};
+            [this](const std::string& path) { return path == exposed; }, "/etc/kith"};
   }
   Loaded load(std::string_view text) { return load_config(text, "kith.yaml", surroundings(), &secrets); }
 };
