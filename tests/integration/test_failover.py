@@ -32,6 +32,14 @@ class Failover(ProcessTest):
         return wait_until(lambda: (lambda one: one if one is not other_than else None)(agreed()), timeout,
                           lambda: f"one leader of {nodes}: {[leader_of(node) for node in nodes]}", every=0.1)
 
+    def led(self, mode, timeout=20, **failover):
+        """Starts a cluster and waits for its leader: the cluster, the leader, the other nodes."""
+        cluster = self.cluster_in(mode, **failover)
+        for node in cluster.nodes:
+            node.start(ready=False)
+        leader = self.wait_leader(cluster.nodes, timeout)
+        return cluster, leader, [node for node in cluster.nodes if node is not leader]
+
     def test_the_leader_is_one_and_its_loss_stops_nothing_in_active_active(self):
         cluster = self.cluster_in("active_active").start()
         leader = self.wait_leader(cluster.nodes)
@@ -52,11 +60,7 @@ class Failover(ProcessTest):
         self.assertGreater(leader_of(second)["epoch"], epoch)
 
     def test_in_active_passive_the_leader_serves_and_a_standby_says_so_and_forwards(self):
-        cluster = self.cluster_in("active_passive")
-        for node in cluster.nodes:
-            node.start(ready=False)
-        leader = self.wait_leader(cluster.nodes)
-        others = [node for node in cluster.nodes if node is not leader]
+        cluster, leader, others = self.led("active_passive")
         leader.wait_status("up")
         for node in others:
             node.wait_status("standby")
@@ -76,22 +80,14 @@ class Failover(ProcessTest):
         self.assert_known(person, second)
 
     def test_a_leader_that_stops_in_order_is_followed_at_once(self):
-        cluster = self.cluster_in("active_passive", lease="20s")
-        for node in cluster.nodes:
-            node.start(ready=False)
-        leader = self.wait_leader(cluster.nodes, timeout=90)
-        others = [node for node in cluster.nodes if node is not leader]
+        _, leader, others = self.led("active_passive", timeout=90, lease="20s")
         leader.terminate()
         before = time.monotonic()
         wait_until(lambda: any(node.status() == (200, "up") for node in others), 10, "a standby that takes over")
         self.assertLess(time.monotonic() - before, 5)
 
     def test_a_leader_that_hangs_is_replaced_and_is_none_when_it_goes_on(self):
-        cluster = self.cluster_in("active_passive")
-        for node in cluster.nodes:
-            node.start(ready=False)
-        leader = self.wait_leader(cluster.nodes)
-        others = [node for node in cluster.nodes if node is not leader]
+        cluster, leader, others = self.led("active_passive")
         os.kill(leader.process.pid, signal.SIGSTOP)
         second = self.wait_leader(others, other_than=leader)
         os.kill(leader.process.pid, signal.SIGCONT)
@@ -100,10 +96,7 @@ class Failover(ProcessTest):
 
     def test_without_a_majority_a_node_stands_by_or_serves_as_configured(self):
         for minority, expected in (("standby", (503, "no_majority")), ("serve", (200, "up"))):
-            cluster = self.cluster_in("active_active", minority=minority)
-            for node in cluster.nodes:
-                node.start(ready=False)
-            self.wait_leader(cluster.nodes)
+            cluster, _, _ = self.led("active_active", minority=minority)
             for node in cluster.nodes:
                 node.wait_status("up")
             cluster.b.kill()

@@ -28,6 +28,12 @@ void start_all(LeaseWorld& leases) {
   for (size_t i = 0; i < leases.size(); ++i) leases.start(leases[i]);
 }
 
+bool start_until_led(LeaseWorld& leases) {
+  disturb_clocks(leases);
+  start_all(leases);
+  return leases.run_until_led(10s);
+}
+
 std::vector<Host*> hosts_of(const std::vector<Node*>& nodes) {
   std::vector<Host*> out;
   for (Node* node : nodes) out.push_back(node->host);
@@ -39,9 +45,7 @@ TEST(Lease, a_cluster_that_starts_has_one_leader_whom_everybody_knows) {
     World world(seed);
     size_t nodes = 1 + world.random().below(12);
     LeaseWorld leases(world, nodes, {});
-    disturb_clocks(leases);
-    start_all(leases);
-    ASSERT_TRUE(leases.run_until_led(10s)) << leases.describe();
+    ASSERT_TRUE(start_until_led(leases)) << leases.describe();
     EXPECT_EQ(leases[0].core->voters()->nodes.size(),
               std::min<size_t>(7, nodes % 2 == 1 ? nodes : nodes - 1));
     expect_no_violation(leases);
@@ -52,9 +56,7 @@ TEST(Lease, a_leader_that_dies_is_followed_when_its_lease_has_run_out_and_one_th
   for_each_seed([](uint64_t seed) {
     World world(seed);
     LeaseWorld leases(world, 5, {});
-    disturb_clocks(leases);
-    start_all(leases);
-    ASSERT_TRUE(leases.run_until_led(10s)) << leases.describe();
+    ASSERT_TRUE(start_until_led(leases)) << leases.describe();
     MonoTime before = world.now();
     leases.kill(*leases.leaders()[0]);
     ASSERT_TRUE(leases.run_until_led(10s)) << leases.describe();
@@ -72,9 +74,7 @@ TEST(Lease, in_a_split_the_larger_part_goes_on_and_the_smaller_one_has_no_leader
   for_each_seed([](uint64_t seed) {
     World world(seed);
     LeaseWorld leases(world, 5, {});
-    disturb_clocks(leases);
-    start_all(leases);
-    ASSERT_TRUE(leases.run_until_led(10s)) << leases.describe();
+    ASSERT_TRUE(start_until_led(leases)) << leases.describe();
     Node* leader = leases.leaders()[0];
     std::vector<Node*> few{leader}, many;
     for (size_t i = 0; i < leases.size(); ++i) {
@@ -99,9 +99,7 @@ TEST(Lease, a_leader_that_was_stalled_longer_than_its_lease_is_none_any_more_whe
   for_each_seed([](uint64_t seed) {
     World world(seed);
     LeaseWorld leases(world, 3, {});
-    disturb_clocks(leases);
-    start_all(leases);
-    ASSERT_TRUE(leases.run_until_led(10s)) << leases.describe();
+    ASSERT_TRUE(start_until_led(leases)) << leases.describe();
     Node* leader = leases.leaders()[0];
     uint64_t epoch = leader->core->epoch();
     world.pause(*leader->process);

@@ -5,8 +5,7 @@
 
 #include <filesystem>
 
-#include "platform/runtime.h"
-#include "runtime/scope.h"
+#include "on_a_loop.h"
 
 namespace kith::platform {
 namespace {
@@ -22,21 +21,6 @@ struct Place {
   ~Place() { std::filesystem::remove_all(folder); }
   std::string folder, path;
 };
-
-// Runs one task on the control loop until it ends.
-template <class Make>
-void run_on_a_loop(Make make) {
-  Runtime runtime(0);
-  runtime::Scope scope;
-  struct Body {
-    static Task<void> run(Make body, Runtime& r) {
-      co_await body(r.control());
-      r.stop();
-    }
-  };
-  runtime.control().post([&] { scope.spawn(Body::run(make, runtime)); });
-  runtime.control().run();
-}
 
 Task<void> exchange(std::string path, IoLoop& loop) {
   auto network = loop.local_network(path);
@@ -60,7 +44,7 @@ Task<void> exchange(std::string path, IoLoop& loop) {
 
 TEST(LocalNetwork, bytes_go_through_a_socket_that_only_its_owner_may_open_and_that_goes_with_its_listener) {
   Place place;
-  run_on_a_loop([&](IoLoop& loop) { return exchange(place.path, loop); });
+  run_on_a_loop([&](runtime::Ports&, IoLoop& loop) { return exchange(place.path, loop); });
 }
 
 Task<void> claims(std::string path, IoLoop& loop) {
@@ -85,7 +69,7 @@ Task<void> claims(std::string path, IoLoop& loop) {
 
 TEST(LocalNetwork, a_socket_that_is_served_is_not_taken_over_and_one_that_was_left_behind_is) {
   Place place;
-  run_on_a_loop([&](IoLoop& loop) { return claims(place.path, loop); });
+  run_on_a_loop([&](runtime::Ports&, IoLoop& loop) { return claims(place.path, loop); });
 }
 
 Task<void> too_long(IoLoop& loop) {
@@ -97,7 +81,7 @@ Task<void> too_long(IoLoop& loop) {
 }
 
 TEST(LocalNetwork, a_path_that_the_kernel_cannot_hold_is_refused_with_its_limit) {
-  run_on_a_loop([](IoLoop& loop) { return too_long(loop); });
+  run_on_a_loop([](runtime::Ports&, IoLoop& loop) { return too_long(loop); });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <future>
 
+#include "on_a_loop.h"
 #include "platform/runtime.h"
 #include "runtime/scope.h"
 #include "runtime/sync.h"
@@ -15,21 +16,6 @@ using runtime::Stream;
 using runtime::Task;
 
 const Endpoint kAnyLoopbackPort{IpAddress::v4(127, 0, 0, 1), 0};
-
-// Runs one task on a loop of its own until it ends.
-template <class Make>
-void run_on_a_loop(Make make) {
-  Runtime runtime(0);
-  runtime::Scope scope;
-  struct Body {
-    static Task<void> run(Make body, Runtime& r) {
-      co_await body(r.control_ports());
-      r.stop();
-    }
-  };
-  runtime.control().post([&] { scope.spawn(Body::run(make, runtime)); });
-  runtime.control().run();
-}
 
 std::unique_ptr<runtime::Listener> listen(Ports& ports, const Endpoint& at = kAnyLoopbackPort) {
   auto listener = ports.network.listen(at);
@@ -59,7 +45,7 @@ Task<void> send_all(Stream& stream, const Bytes& data) {
 }
 
 TEST(Network, CarriesMegabytesBothWaysWithGatheredWritesAndHalfClose) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     auto listener = listen(ports);
     runtime::Scope scope;
     scope.spawn(echo(listener));
@@ -81,7 +67,7 @@ TEST(Network, CarriesMegabytesBothWaysWithGatheredWritesAndHalfClose) {
 }
 
 TEST(Network, AStreamIsQuietUntilSomethingArrives) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     auto listener = listen(ports);
     auto connected = co_await ports.network.connect(listener->local_endpoint(), kNever);
     auto accepted = co_await listener->accept();
@@ -103,7 +89,7 @@ TEST(Network, AStreamIsQuietUntilSomethingArrives) {
 }
 
 TEST(Network, SaysRefusedWhenNobodyListens) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     auto listener = listen(ports);
     Endpoint at = listener->local_endpoint();
     listener.reset();
@@ -114,7 +100,7 @@ TEST(Network, SaysRefusedWhenNobodyListens) {
 }
 
 TEST(Network, AReadEndsAtItsDeadline) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     auto listener = listen(ports);
     auto connected = co_await ports.network.connect(listener->local_endpoint(), ports.loop.now() + 5s);
     Bytes buffer(10);
@@ -133,7 +119,7 @@ Task<void> read_one(Stream& stream, Code& code) {
 }
 
 TEST(Network, CloseCompletesThePendingReadWithClosed) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     auto listener = listen(ports);
     auto connected = co_await ports.network.connect(listener->local_endpoint(), ports.loop.now() + 5s);
     Code code = Code::internal;
@@ -159,7 +145,7 @@ TEST(Network, ASharedPortIsRefusedWhenAnotherProcessHasItAndJoinedWhenWeDo) {
 }
 
 TEST(Resolver, ResolvesLiteralsAndLocalhost) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     auto literal = co_await ports.resolver.resolve("192.0.2.7", runtime::Family::any, kNever);
     EXPECT_TRUE(literal && literal->front() == IpAddress::v4(192, 0, 2, 7));
     auto local = co_await ports.resolver.resolve("localhost", runtime::Family::any, ports.loop.now() + 10s);
@@ -173,7 +159,7 @@ TEST(Resolver, ResolvesLiteralsAndLocalhost) {
 }
 
 TEST(Resolver, DoesNotWaitForTheWorkOfThePool) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     std::promise<void> gate;
     std::shared_future<void> opened = gate.get_future().share();
     size_t taken = 0;
@@ -187,7 +173,7 @@ TEST(Resolver, DoesNotWaitForTheWorkOfThePool) {
 }
 
 TEST(Loop, PostsRunInOrderAndTimersCanBeCancelled) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     std::vector<int> seen;
     auto cancelled = ports.loop.call_after(1ms, [&seen] { seen.push_back(99); });
     cancelled.reset();
@@ -239,7 +225,7 @@ TEST(Pool, MayBeAtWorkWhenTheRuntimeEnds) {
 }
 
 TEST(Pool, RunsWorkElsewhereAndAnswersOnTheLoop) {
-  run_on_a_loop([](Ports& ports) -> Task<void> {
+  run_on_a_loop([](Ports& ports, IoLoop&) -> Task<void> {
     std::function<int()> work = [] { return 42; };
     auto answer = co_await runtime::run_in_pool<int>(ports.loop, ports.pool, work);
     EXPECT_EQ(answer, 42);
