@@ -6,6 +6,12 @@
 
 namespace kith::cluster {
 
+// Whether the member may have acted on a request whose forwarding failed so.
+inline bool may_have_acted(const Error& failure) {
+  const Code code = failure.code();
+  return code != Code::unreachable && code != Code::unavailable && code != Code::limit;
+}
+
 class Forwarder {
  public:
   virtual ~Forwarder() = default;

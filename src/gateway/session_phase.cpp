@@ -36,10 +36,8 @@ runtime::Task<SessionPhase::Outcome> SessionPhase::behind(RequestContext& contex
                                     {"error", sent.error().message()}});
     context.forwarded_to.clear();
     // The other node may have acted on it; only what is safe to repeat is tried again.
-    const Code code = sent.error().code();
-    const bool not_taken = code == Code::unreachable || code == Code::unavailable || code == Code::limit;
-    if (!not_taken && !context.is_safe_method()) {
-      const bool late = code == Code::timeout;
+    if (cluster::may_have_acted(sent.error()) && !context.is_safe_method()) {
+      const bool late = sent.error().code() == Code::timeout;
       context.reason = late ? "forward timeout" : "forward lost";
       co_await answer_error(context, late ? 504 : 502, "Another node has your request and did not answer.");
       co_return Outcome::answered;

@@ -281,6 +281,20 @@ TEST_F(Behind, AStandbyThatCannotForwardSaysSo) {
   EXPECT_EQ(world->run(post).answer.status, 504) << "it may have been done";
 }
 
+TEST_F(Behind, AStandbyInvitesToTryAgainOnlyWhatTheLeaderHasNotDone) {
+  start();
+  world->health.stands = {cluster::Standing::Kind::standby, there};
+  auto status_after = [&](Code code, const char* method) {
+    world->forwarder.failure = Error(code, "no answer");
+    FakeExchange exchange("/private", method);
+    return world->run(exchange).answer.status;
+  };
+  EXPECT_EQ(status_after(Code::closed, "DELETE"), 502) << "it was lost with the request";
+  EXPECT_EQ(status_after(Code::closed, "GET"), 503);
+  for (Code code : {Code::unreachable, Code::unavailable, Code::limit})
+    EXPECT_EQ(status_after(code, "DELETE"), 503) << "not taken";
+}
+
 TEST_F(Behind, DoesNotRepeatWhatTheOtherNodeTookWhenItIsLost) {
   config.http.routing.prefer = http::RoutingConfig::Prefer::forward;
   start();
