@@ -57,6 +57,7 @@ void Core::peer_down(NodeId node, MonoTime now) {
   for (Debt& debt : debts_)
     if (debt.from == replica) debt.since = now;
   // Its tail is now the survivors' affair: let them know at once who has how much of it.
+  note_lack(replica, now);
   for (auto& [id, peer] : peers_)
     if (!peer.changed.empty()) peer.tell_now = true;
   plan(now);
@@ -209,14 +210,29 @@ void Core::note_progress(const Replica& origin) {
   }
 }
 
+// The peer whose log this is, once it has said how far the log goes.
+const Core::Peer* Core::writer_of(const Replica& origin) const {
+  auto found = peers_.find(origin.node);
+  const bool speaks = found != peers_.end() && found->second.replica == origin && found->second.introduced;
+  return speaks ? &found->second : nullptr;
+}
+
 // What can be true of a claim: nobody has more of a present peer's log than the peer wrote.
 Coverage Core::credible(const Replica& origin, const Coverage& claim) const {
   Coverage result = claim;
-  auto writer = peers_.find(origin.node);
-  if (writer == peers_.end() || writer->second.replica != origin || !writer->second.introduced) return result;
-  auto own = writer->second.known.find(origin);
-  result.clip(own == writer->second.known.end() ? 0 : own->second.highest());
+  const Peer* writer = writer_of(origin);
+  if (!writer) return result;
+  auto own = writer->known.find(origin);
+  result.clip(own == writer->known.end() ? 0 : own->second.highest());
   return result;
+}
+
+// Where a claim ends that is not credible so far but may be true, its writer's link being the slower
+// one; 0 when there is nothing to find out. A node that joins asks the writer before it gives it up.
+uint64_t Core::open_claim(const Replica& origin, const Coverage& claim) const {
+  const Peer* writer = caught_up_ ? nullptr : writer_of(origin);
+  if (!writer || claim.highest() <= writer->end_heard) return 0;
+  return credible(origin, claim) == claim ? 0 : claim.highest();
 }
 
 void Core::forget_departed(const Replica& origin) {

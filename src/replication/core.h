@@ -107,7 +107,7 @@ struct Config {
   Duration exchange_interval = 1s;  // of vectors, only what changed
   Duration direct_grace = 3s;       // a gap in the log of a present peer is left to its own stream
   Duration request_timeout = 10s;   // silence on a range request or a snapshot
-  Duration donor_pause = 60s;       // a peer whose snapshot timed out is asked for none, if there are others
+  Duration donor_pause = 60s;       // a peer that did not answer is asked for no more, if there are others
   Duration pull_timeout = 5s;
   size_t range_bytes = 1 << 20;   // sent for one range request
   size_t snapshot_window = 4;     // chunks on their way
@@ -210,7 +210,9 @@ class Core {
     uint64_t next_own = 1;    // cursor into our own log
     uint64_t own_at_up = 0;   // how long our log was when the link came up
     bool claimed_falsely = false;
-    MonoTime no_donor_until;           // its last snapshot timed out
+    uint64_t end_heard = 0;            // claims of others about its log up to here were put to it
+    MonoTime no_donor_until;           // its last snapshot timed out ...
+    MonoTime silent_until;             // ... or its last range
     std::set<Replica> changed;         // entries of our vector to tell at the next exchange
     bool tell_all = true;              // our first vector is to be sent
     std::optional<Replica> tell_from;  // ... and continues here
@@ -224,7 +226,8 @@ class Core {
   struct Ask {  // our range request for a log
     NodeId to;
     uint64_t request = 0;
-    uint64_t had = 0;  // how much we had of it, to see whether an answer brought something
+    uint64_t had = 0;      // how much we had of it, to see whether an answer brought something
+    uint64_t claimed = 0;  // its writer is asked whether it goes so far
     MonoTime deadline;
   };
   struct Repair {             // of a log that we lack something of
@@ -268,7 +271,9 @@ class Core {
   const Coverage& have_of(const Replica& origin) const;
   Coverage& log_of(const Replica& origin, MonoTime now);  // made when missing, revived when retired
   void note_progress(const Replica& origin);
+  const Peer* writer_of(const Replica& origin) const;
   Coverage credible(const Replica& origin, const Coverage& claim) const;
+  uint64_t open_claim(const Replica& origin, const Coverage& claim) const;
   void forget_departed(const Replica& origin);
   void finish_pull(uint64_t request, bool found, bool covers);
   // transmit.cpp
@@ -289,7 +294,7 @@ class Core {
   Result<void> on_snapshot_ack(Peer& peer, ByteView payload);
   Result<void> on_pull(Peer& peer, ByteView payload);
   Result<void> on_pulled(Peer& peer, ByteView payload, MonoTime now);
-  void introduce(Peer& peer);
+  void introduce(Peer& peer, MonoTime now);
   bool knows(const Replica& origin) const;
   bool bring(NodeId peer, const Replica& origin);
   // repair.cpp
@@ -302,6 +307,7 @@ class Core {
   uint64_t worth(const Peer& peer) const;
   Peer* plan_log(const Replica& origin, Repair& repair, MonoTime now);
   void ask_range(Peer& peer, const Replica& origin, Repair& repair, MonoTime now);
+  void ask_end(const Replica& origin, uint64_t claimed, Repair& repair, MonoTime now);
   void begin_snapshot(Peer& donor, MonoTime now);
   void finish_snapshot(Peer& donor, MonoTime now);
   void abort_snapshot(MonoTime now);
@@ -309,6 +315,7 @@ class Core {
   void check_caught_up();
   void expire_requests(MonoTime now);
   void owe(Debt debt, MonoTime now);
+  bool is_paid(const Debt& debt) const;
   void settle_debts(MonoTime now);
   void write_debt(const Debt& debt, MonoTime now);
   void retire_logs(MonoTime now);

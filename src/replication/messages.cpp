@@ -158,7 +158,8 @@ Bytes encode(const RangeEnd& message) {
   Writer out(bytes);
   out.varint(message.request);
   put(out, message.origin);
-  out.u8((message.gone ? kFlagA : 0) | (message.forgotten ? kFlagB : 0));
+  out.u8(message.gone ? kFlagA : 0);
+  out.varint(message.end);
   return bytes;
 }
 
@@ -169,7 +170,8 @@ std::optional<RangeEnd> decode_range_end(ByteView payload) {
   message.origin = get_replica(in);
   const uint8_t flags = in.u8();
   message.gone = flags & kFlagA;
-  message.forgotten = flags & kFlagB;
+  message.end = in.varint();
+  if (message.end > kMaxSeq) return std::nullopt;
   return whole(in, message);
 }
 

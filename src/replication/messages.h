@@ -71,8 +71,8 @@ struct RangeRequest {
 struct RangeEnd {
   uint64_t request = 0;
   Replica origin;
-  bool gone = false;       // some of it is not in the sender's ring any more
-  bool forgotten = false;  // the sender knows nothing of this log any more: it takes its claims back
+  bool gone = false;  // some of it is not in the sender's ring any more
+  uint64_t end = 0;   // the highest number that the sender has; 0: it takes its claims of this log back
 };
 struct SnapshotRequest {
   uint64_t request = 0;

@@ -52,10 +52,10 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
       progress = true;
     }
   }
-  auto repair = repairs_.find(origin);
-  if (repair != repairs_.end() && repair->second.ask && repair->second.ask->to == peer.replica.node)
-    repair->second.ask->deadline = now + config_.request_timeout;
   if (progress) {
+    auto repair = repairs_.find(origin);
+    if (repair != repairs_.end() && repair->second.ask && repair->second.ask->to == peer.replica.node)
+      repair->second.ask->deadline = now + config_.request_timeout;
     events_.push_back(Covered{origin, have_of(origin).prefix()});
     note_progress(origin);
   }
@@ -85,7 +85,7 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
     note_lack(origin, now);
   }
   peer.caught_up = message->caught_up;
-  if (message->complete && !peer.introduced) introduce(peer);
+  if (message->complete && !peer.introduced) introduce(peer, now);
   plan(now);
   return {};
 }
@@ -118,12 +118,13 @@ bool Core::bring(NodeId peer, const Replica& origin) {
 }
 
 // A peer that is joining takes a snapshot; streaming it the whole ring as well would be wasted.
-void Core::introduce(Peer& peer) {
+void Core::introduce(Peer& peer, MonoTime now) {
   peer.introduced = true;
   take_back(peer.replica, peer.known[peer.replica].highest());
   const uint64_t has = peer.caught_up ? peer.known[self_].prefix() : peer.own_at_up;
   peer.next_own = std::min(has, peer.own_at_up) + 1;
   if (!caught_up_) peer.at_start = peer.known;
+  note_lack(peer.replica, now);  // what others claim of its log is to be seen with other eyes
 }
 
 // The writer itself has come and says how far its log goes: what others said of it while it was away
@@ -155,10 +156,15 @@ Result<void> Core::on_range_end(Peer& peer, ByteView payload, MonoTime now) {
   Repair& repair = found->second;
   if (!repair.ask || repair.ask->to != peer.replica.node || repair.ask->request != message->request)
     return {};
-  const bool nothing_came = have_of(message->origin).count() == repair.ask->had;
-  if (message->gone || nothing_came) repair.gone.insert(peer.replica.node);
-  if (message->gone) ++counters_.ranges_gone;
-  if (message->forgotten) {
+  if (repair.ask->claimed != 0) {
+    peer.end_heard = std::max(peer.end_heard, repair.ask->claimed);
+    peer.known[message->origin].merge(Coverage(message->end));
+  } else {
+    const bool nothing_came = have_of(message->origin).count() == repair.ask->had;
+    if (message->gone || nothing_came) repair.gone.insert(peer.replica.node);
+    if (message->gone) ++counters_.ranges_gone;
+  }
+  if (message->end == 0) {
     peer.known.erase(message->origin);
     peer.at_start.erase(message->origin);
   }

@@ -15,7 +15,8 @@ void Core::note_lack(const Replica& origin, MonoTime now) {
   const Coverage& mine = have_of(origin);
   for (const auto& [node, peer] : peers_) {
     auto known = peer.known.find(origin);
-    if (known != peer.known.end() && !mine.contains(credible(origin, known->second))) {
+    if (known == peer.known.end()) continue;
+    if (!mine.contains(credible(origin, known->second)) || open_claim(origin, known->second) != 0) {
       repairs_.try_emplace(origin, Repair{mine.prefix(), now, {}, {}, false});
       return;
     }
@@ -71,12 +72,14 @@ uint64_t Core::worth(const Peer& peer) const {
 Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) {
   const Coverage& mine = have_of(origin);
   std::vector<Peer*> having;
+  uint64_t claimed = 0;
   for (auto& [node, peer] : peers_) {
     auto known = peer.known.find(origin);
-    if (peer.introduced && known != peer.known.end() && !mine.contains(credible(origin, known->second)))
-      having.push_back(&peer);
+    if (!peer.introduced || known == peer.known.end()) continue;
+    if (!mine.contains(credible(origin, known->second))) having.push_back(&peer);
+    claimed = std::max(claimed, open_claim(origin, known->second));
   }
-  if (having.empty()) {
+  if (having.empty() && claimed == 0) {
     repairs_.erase(origin);
     return nullptr;
   }
@@ -86,6 +89,10 @@ Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) 
     repair.gone.clear();
   }
   repair.hopeless = false;
+  if (claimed != 0 && !(repair.ask && repair.ask->to == origin.node)) {
+    ask_end(origin, claimed, repair, now);  // rather than wait for whom we asked while it was away
+    return nullptr;
+  }
   if (repair.ask) return nullptr;
   // The origin itself is sending it, in order; ask only when that got stuck. A joining node was not
   // promised the old part.
@@ -100,6 +107,8 @@ Core::Peer* Core::plan_log(const Replica& origin, Repair& repair, MonoTime now) 
     repair.hopeless = true;  // who claims it neither has it in the ring nor gives a snapshot
     return nullptr;
   }
+  auto is_silent = [now](const Peer* peer) { return now < peer->silent_until; };
+  if (!std::all_of(fresh.begin(), fresh.end(), is_silent)) std::erase_if(fresh, is_silent);
   ask_range(*fresh[next_request_ % fresh.size()], origin, repair, now);
   return nullptr;
 }
@@ -108,8 +117,16 @@ void Core::ask_range(Peer& peer, const Replica& origin, Repair& repair, MonoTime
   const Coverage& mine = have_of(origin);
   RangeRequest request{next_request_++, origin,
                        credible(origin, peer.known[origin]).minus(mine, kMaxRangeIntervals)};
-  repair.ask = Ask{peer.replica.node, request.request, mine.count(), now + config_.request_timeout};
+  repair.ask = Ask{peer.replica.node, request.request, mine.count(), 0, now + config_.request_timeout};
   peer.small.push_back({MessageType::range_request, encode(request)});
+  ++counters_.ranges_asked;
+}
+
+// The answer's end is what counts: the writer says it after it wrote what others may have had from it.
+void Core::ask_end(const Replica& origin, uint64_t claimed, Repair& repair, MonoTime now) {
+  const RangeRequest request{next_request_++, origin, {{claimed, claimed}}};
+  repair.ask = Ask{origin.node, request.request, 0, claimed, now + config_.request_timeout};
+  peers_.at(origin.node).small.push_back({MessageType::range_request, encode(request)});
   ++counters_.ranges_asked;
 }
 
@@ -163,6 +180,7 @@ void Core::check_caught_up() {
   for (const auto& [node, peer] : peers_) {
     if (!peer.introduced) return;
     for (const auto& [origin, coverage] : peer.at_start) {
+      if (open_claim(origin, coverage) != 0) return;
       if (!have_of(origin).contains(credible(origin, coverage)) && !is_empty_talk(origin)) return;
     }
     ready |= peer.caught_up;
@@ -180,6 +198,7 @@ void Core::expire_requests(MonoTime now) {
   for (auto& [origin, repair] : repairs_) {
     if (repair.ask && now >= repair.ask->deadline) {
       repair.gone.insert(repair.ask->to);
+      if (Peer* peer = find(repair.ask->to)) peer->silent_until = now + config_.donor_pause;
       repair.ask.reset();
     }
   }
@@ -193,24 +212,30 @@ void Core::expire_requests(MonoTime now) {
   for (uint64_t request : late) finish_pull(request, false, false);
 }
 
+// What is paid is looked for first: writing a debt makes every peer take a snapshot, and owe for that.
 void Core::owe(Debt debt, MonoTime now) {
   debts_.push_back(std::move(debt));
+  if (debts_.size() <= config_.max_debts) return;
+  std::erase_if(debts_, [this](const Debt& each) { return is_paid(each); });
   if (debts_.size() <= config_.max_debts) return;
   write_debt(debts_.front(), now);
   debts_.pop_front();
 }
 
-// A debt is paid when all that the state may hold came by the logs. While its donor is present, or
-// something is still on its way, that is expected; afterwards nobody else may have it.
+// A debt is paid when all that the state may hold came by the logs.
+bool Core::is_paid(const Debt& debt) const {
+  return std::all_of(debt.limit.begin(), debt.limit.end(),
+                     [&](const auto& entry) { return have_of(entry.first).contains(entry.second); });
+}
+
+// While its donor is present, or something is still on its way, payment is expected; afterwards nobody
+// else may have it.
 void Core::settle_debts(MonoTime now) {
   const bool quiet =
       caught_up_ && !intake_ && !peers_.empty() &&
       std::all_of(repairs_.begin(), repairs_.end(), [](const auto& each) { return each.second.hopeless; });
   std::erase_if(debts_, [&](const Debt& debt) {
-    const bool paid = std::all_of(debt.limit.begin(), debt.limit.end(), [&](const auto& entry) {
-      return have_of(entry.first).contains(entry.second);
-    });
-    if (paid) return true;
+    if (is_paid(debt)) return true;
     if (!quiet || is_present(debt.from) || now - debt.since < config_.direct_grace) return false;
     write_debt(debt, now);
     return true;
@@ -239,8 +264,9 @@ void Core::write_debt(const Debt& debt, MonoTime now) {
 
 // Restarts leave logs behind that nobody writes any more. What all have alike need not be spoken of;
 // whoever differs in it will say so, and then it is revived. One peer that never agrees, for whatever
-// reason, must not keep them for ever.
+// reason, must not keep them for ever. A node that joins has yet to find out what it lacks of them.
 void Core::retire_logs(MonoTime now) {
+  if (!caught_up_) return;
   for (size_t at = 0; at < departed_.size() && departed_.size() > config_.max_departed;) {
     const Departed departed = departed_[at];
     const bool alike = std::all_of(peers_.begin(), peers_.end(), [&](const auto& each) {

@@ -118,7 +118,7 @@ std::optional<Transmit> Core::range_for(Peer& peer) {
     }
   }
   if (!out.empty()) return message(peer.replica.node, Priority::repair, MessageType::ops, out.take());
-  const RangeEnd end{job.request, job.origin, job.gone, have_of(job.origin).empty()};
+  const RangeEnd end{job.request, job.origin, job.gone, have_of(job.origin).highest()};
   peer.ranges.erase(peer.ranges.begin());
   ++counters_.ranges_answered;
   return message(peer.replica.node, Priority::repair, MessageType::range_end, encode(end));

@@ -27,7 +27,13 @@ WorldOptions options_for(uint64_t seed, size_t nodes) {
   options.replication.max_debts = one_of(1, 1024);
   options.replication.max_departed = one_of(2, 256);
   options.replication.retire_after = one_of(Duration(1s), Duration(20s));
-  if (options.max_delay == 5s) options.quiet = 600s;
+  if (options.max_delay == 5s) {
+    options.quiet = 600s;
+    // A joiner stops waiting for what one silent peer alone claims. Silence has to be longer than the
+    // longest answer: request and answer, each behind others on its lane.
+    options.replication.request_timeout = 60s;
+    options.replication.donor_pause = 360s;
+  }
   return options;
 }
 

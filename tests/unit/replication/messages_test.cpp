@@ -140,7 +140,7 @@ TEST(Messages, AreReadWholeOrNotAtAll) {
   some.add(9);
   const Dot dot{replica(2), 8};
   expect_exact(encode(RangeRequest{5, replica(1), {{1, 3}, {7, 7}}}), decode_range_request);
-  expect_exact(encode(RangeEnd{5, replica(1), true, false}), decode_range_end);
+  expect_exact(encode(RangeEnd{5, replica(1), true, 300}), decode_range_end);
   expect_exact(encode(SnapshotRequest{300}), decode_snapshot_request);
   expect_exact(encode(SnapshotAck{300, 2}), decode_snapshot_ack);
   expect_exact(encode(PullRequest{1, StoreId::session, Key{}, dot}), decode_pull);

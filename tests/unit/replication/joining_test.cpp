@@ -1,0 +1,92 @@
+// When a node that joins may say that it has caught up.
+#include "linked_nodes.h"
+
+namespace kith::replication {
+namespace {
+
+// a and b are ready; c joins, and the test decides what reaches it first.
+class JoiningTest : public LinkedNodes {
+ protected:
+  Node a{1, now}, b{2, now}, c{3, now};
+  const Replica liar{node(9), 1};
+
+  void SetUp() override {
+    for (Node* each : {&a, &b}) each->core.allow_founding(now);
+    link(a, b);
+    for (uint8_t i = 0; i < 5; ++i) a.write(i, {1}, now);
+    settle({&a, &b});
+  }
+  void carry_control(Node& from, Node& to) {
+    while (auto message = from.core.poll_transmit(to.id(), Priority::control))
+      ASSERT_TRUE(tell(to, from.id(), static_cast<MessageType>(message->type), message->payload));
+  }
+  void claim_while_joining(NodeId from, const Replica& origin, uint64_t prefix) {
+    ASSERT_TRUE(
+        tell(c, from, MessageType::vector, encode(VectorMessage{true, false, {{origin, Coverage(prefix)}}})));
+  }
+};
+
+TEST_F(JoiningTest, WaitsForAWriteThatOnePeerHadBeforeItsWriterToldUs) {
+  link(a, c);
+  carry_control(a, c);
+  const Dot dot = a.write(1, {9}, now);
+  settle({&a, &b});
+  link(b, c);
+  settle({&b, &c});
+  EXPECT_FALSE(c.core.caught_up());
+  settle({&a, &b, &c});
+  EXPECT_TRUE(c.core.caught_up());
+  EXPECT_TRUE(c.core.covers(dot));
+  EXPECT_EQ(c.store.states[key(1)], Bytes{9});
+}
+
+TEST_F(JoiningTest, DoesNotWaitForWhatTheWriterItselfKnowsNothingOf) {
+  c.core.peer_up(liar, now);
+  claim_while_joining(liar.node, a.core.self(), 1000);
+  link(a, c);
+  link(b, c);
+  settle({&a, &b, &c});
+  EXPECT_TRUE(c.core.caught_up());
+  EXPECT_EQ(c.core.applied().at(a.core.self()), Coverage(5));
+}
+
+TEST_F(JoiningTest, AsksAWriterThatComesBackAnew) {
+  Node d(4, now);  // nobody is ready yet
+  c.core.peer_up(liar, now);
+  claim_while_joining(liar.node, d.core.self(), 1000);
+  link(c, d);
+  settle({&c, &d});
+  unlink(c, d);
+  link(c, d);
+  settle({&c, &d});
+  ASSERT_FALSE(c.core.caught_up());
+  d.core.allow_founding(now);
+  pass({&c, &d}, 2s);
+  EXPECT_TRUE(c.core.caught_up());
+}
+
+TEST_F(JoiningTest, KeepsLogsThatItLacksSomethingOf) {
+  Config few;
+  few.max_departed = 1;
+  few.retire_after = 1s;
+  Node joiner(5, now, few);
+  joiner.core.peer_up(a.core.self(), now);
+  auto dead = [](uint64_t life) { return Replica{node(77), life}; };
+  for (uint64_t life = 1; life <= 4; ++life) {
+    claim(joiner, a.id(), dead(life), 2);
+    relay(joiner, a.id(), dead(life), 1, record_of(dead(life), 1, signer(77)));
+  }
+  for (int second = 0; second < 5; ++second) {
+    now += 1s;
+    joiner.core.handle_timeout(now);
+    joiner.drain();
+  }
+  EXPECT_FALSE(joiner.core.caught_up());
+  for (uint64_t life = 1; life <= 4; ++life) {
+    relay(joiner, a.id(), dead(life), 2, record_of(dead(life), 2, signer(77)));
+    EXPECT_TRUE(joiner.core.covers(Dot{dead(life), 2})) << life;
+  }
+}
+
+}  // namespace
+}  // namespace kith::replication
