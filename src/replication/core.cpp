@@ -26,15 +26,22 @@ Dot Core::append(Op op, MonoTime now) {
 }
 
 void Core::peer_up(Replica replica, MonoTime now) {
-  peer_down(replica.node, now);
+  drop(replica.node, now);
   if (is_retired(replica)) log_of(replica, now);
   forget_departed(replica);
   Peer& peer = peers_[replica.node];
   peer.replica = replica;
   peer.own_at_up = own_seq_;
+  plan(now);
 }
 
 void Core::peer_down(NodeId node, MonoTime now) {
+  drop(node, now);
+  plan(now);
+  check_caught_up();
+}
+
+void Core::drop(NodeId node, MonoTime now) {
   auto found = peers_.find(node);
   if (found == peers_.end()) return;
   const Replica replica = found->second.replica;
@@ -60,8 +67,6 @@ void Core::peer_down(NodeId node, MonoTime now) {
   note_lack(replica, now);
   for (auto& [id, peer] : peers_)
     if (!peer.changed.empty()) peer.tell_now = true;
-  plan(now);
-  check_caught_up();
 }
 
 void Core::allow_founding(MonoTime now) {

@@ -218,6 +218,7 @@ class Core {
     std::optional<Replica> tell_from;  // ... and continues here
     bool tell_now = true;              // do not wait for the exchange interval
     bool ack_due = false;              // its own log advanced here
+    bool vector_was_last = false;      // of the control messages
     std::deque<Small> small;
     std::deque<PullRequest> pulls;  // to be answered
     std::map<Replica, RangeJob> ranges;
@@ -265,6 +266,7 @@ class Core {
   };
 
   // core.cpp
+  void drop(NodeId node, MonoTime now);
   Peer* find(NodeId node);
   bool is_present(const Replica& replica) const;
   bool is_retired(const Replica& replica) const;

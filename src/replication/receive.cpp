@@ -177,6 +177,7 @@ Result<void> Core::on_snapshot_request(Peer& peer, ByteView payload) {
   const auto message = decode_snapshot_request(payload);
   if (!message) return broken("a malformed snapshot request");
   peer.snapshot = SnapshotJob{message->request};
+  peer.ranges.clear();  // all of it will be in the states
   return {};
 }
 

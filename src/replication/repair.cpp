@@ -133,6 +133,8 @@ void Core::ask_end(const Replica& origin, uint64_t claimed, Repair& repair, Mono
 void Core::begin_snapshot(Peer& donor, MonoTime now) {
   intake_ = Intake{donor.replica, next_request_++, 0, now + config_.request_timeout, {}, {}};
   donor.small.push_back({MessageType::snapshot_request, encode(SnapshotRequest{intake_->request})});
+  for (auto& [origin, repair] : repairs_)
+    if (repair.ask && repair.ask->to == donor.replica.node) repair.ask.reset();
 }
 
 // Whatever was in the donor's logs when it began is in our state now.

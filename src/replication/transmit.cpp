@@ -27,8 +27,16 @@ std::optional<Transmit> Core::poll_transmit(NodeId to, Priority priority) {
   return std::nullopt;
 }
 
+// Vectors take turns with the rest, for on a slow link an acknowledgement is always due.
 std::optional<Transmit> Core::control_for(Peer& peer) {
-  if (auto vector = vector_for(peer)) return vector;
+  const bool rest_waits = !peer.small.empty() || !peer.pulls.empty();
+  if (peer.tell_all || !peer.vector_was_last || !rest_waits) {
+    if (auto vector = vector_for(peer)) {
+      peer.vector_was_last = true;
+      return vector;
+    }
+  }
+  peer.vector_was_last = false;
   if (!peer.small.empty()) {
     Small small = std::move(peer.small.front());
     peer.small.pop_front();

@@ -88,5 +88,24 @@ TEST_F(JoiningTest, KeepsLogsThatItLacksSomethingOf) {
   }
 }
 
+// A slow link that takes one control message at a time: an acknowledgement is due at every turn.
+TEST_F(JoiningTest, IsNotHeldUpByItsOwnAcknowledgements) {
+  link(a, c);
+  carry_control(c, a);
+  carry_control(a, c);  // c wants a snapshot
+  bool asked = false;
+  for (int turn = 0; turn < 3 && !asked; ++turn) {
+    a.write(1, {9}, now);
+    while (auto ops = a.core.poll_transmit(c.id(), Priority::session))
+      ASSERT_TRUE(tell(c, a.id(), MessageType::ops, ops->payload));
+    now += 1s;
+    c.core.handle_timeout(now);
+    auto message = c.core.poll_transmit(a.id(), Priority::control);
+    ASSERT_TRUE(message);
+    asked = message->type == static_cast<uint8_t>(MessageType::snapshot_request);
+  }
+  EXPECT_TRUE(asked);
+}
+
 }  // namespace
 }  // namespace kith::replication
