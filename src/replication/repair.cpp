@@ -266,7 +266,8 @@ void Core::write_debt(const Debt& debt, MonoTime now) {
 
 // Restarts leave logs behind that nobody writes any more. What all have alike need not be spoken of;
 // whoever differs in it will say so, and then it is revived. One peer that never agrees, for whatever
-// reason, must not keep them for ever. A node that joins has yet to find out what it lacks of them.
+// reason, must not keep them for ever; but what is on its way from it is waited for. A node that joins
+// has yet to find out what it lacks of them.
 void Core::retire_logs(MonoTime now) {
   if (!caught_up_) return;
   for (size_t at = 0; at < departed_.size() && departed_.size() > config_.max_departed;) {
@@ -276,7 +277,9 @@ void Core::retire_logs(MonoTime now) {
       return known != each.second.known.end() && known->second == applied_[departed.origin];
     });
     const bool agreed = alike && !peers_.empty();
-    const bool too_many = departed_.size() > 2 * config_.max_departed;
+    const auto repair = repairs_.find(departed.origin);
+    const bool on_its_way = repair != repairs_.end() && !repair->second.hopeless;
+    const bool too_many = departed_.size() > 2 * config_.max_departed && !on_its_way;
     if (now - departed.since >= config_.retire_after && (agreed || too_many)) {
       departed_.erase(departed_.begin() + static_cast<std::ptrdiff_t>(at));
       retire(departed.origin);
