@@ -388,12 +388,16 @@ void Cluster::on_event(const membership::Event& event) {
   }
 }
 
+void Cluster::note_merge(const store::Key& key, store::Merged merged) {
+  if (merged == store::Merged::ended) sessions_->watches().ended(key);
+}
+
 void Cluster::on_event(replication::Event event) {
   WallTime now = ports_.loop.wall_now();
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
-    table_.apply(apply->op, now);
+    note_merge(apply->op.key, table_.apply(apply->op, now));
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
-    table_.apply(state->entry, now);
+    note_merge(state->entry.key, table_.apply(state->entry, now));
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
     applied_.note(covered->origin, covered->prefix);
     applied_event_.notify_all();

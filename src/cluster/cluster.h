@@ -109,6 +109,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   void fill_links(NodeId peer);
   void on_event(const membership::Event& event);
   void on_event(replication::Event event);
+  void note_merge(const store::Key& key, store::Merged merged);
   void arm_timers();
   // Of the other members: a name of one that is ready, and of one that no data link leads to.
   struct Around {

@@ -57,10 +57,13 @@ class LocalSessionStore final : public SessionStore {
   // so forgetting it does not bring the session back.
   runtime::Task<Result<SessionWrite>> revoke(runtime::Loop&, SessionKey key, WallTime, AckLevel,
                                              MonoTime) override {
-    std::lock_guard lock(mutex_);
-    Entry* entry = find(key);
-    if (!entry) entry = &insert(key);
-    entry->record = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      Entry* entry = find(key);
+      if (!entry) entry = &insert(key);
+      entry->record = nullptr;
+    }
+    watches().ended(key);
     co_return SessionWrite{};
   }
 

@@ -59,7 +59,9 @@ runtime::Task<Result<SessionWrite>> ReplicatedSessions::revoke(runtime::Loop& he
                                                                WallTime expires_hint, AckLevel level,
                                                                MonoTime deadline) {
   auto make = [this, key, expires_hint, level, deadline] {
-    return append(cluster_.table_.revoke(key, expires_hint, cluster_.ports_.loop.wall_now()), level, deadline);
+    auto op = cluster_.table_.revoke(key, expires_hint, cluster_.ports_.loop.wall_now());
+    watches().ended(key);
+    return append(std::move(op), level, deadline);
   };
   co_return co_await runtime::run_on<Result<SessionWrite>>(here, cluster_.ports_.loop, make);
 }

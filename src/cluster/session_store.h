@@ -10,6 +10,7 @@
 #include "base/node.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "cluster/session_watch.h"
 #include "runtime/ports.h"
 #include "store/session_table.h"
 
@@ -67,6 +68,12 @@ class SessionStore {
   virtual void touch(const SessionKey& key, WallTime now) = 0;
 
   virtual size_t size() const = 0;
+
+  // Tells when a session is revoked, here or on another node. Not of expiry: the record says when.
+  SessionWatches& watches() { return watches_; }
+
+ private:
+  SessionWatches watches_;
 };
 
 // Bounded by count; the least recently used session is dropped when full.

@@ -74,7 +74,8 @@ Gateway::Gateway(Services services, std::shared_ptr<const Routes> routes)
   logout_ = std::make_unique<LogoutFlow>(*routes_, services_.ports, scope_, *sessions_, services_.connectors,
                                          keys, log_);
   upstream_ =
-      std::make_unique<Upstream>(services_.ports, services_.client, services_.tls, services_.node_name, log_);
+      std::make_unique<Upstream>(services_.ports, services_.client, *sessions_, services_.tls,
+                                 services_.node_name, log_);
 }
 
 Gateway::~Gateway() = default;

@@ -144,6 +144,17 @@ runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, Wall
   co_return Result<void>();
 }
 
+SessionWatch SessionManager::watch(const SessionView& view, std::function<void()> on_end) {
+  cluster::SessionWatches& watches = store_.watches();
+  const cluster::SessionKey key = view.key;
+  SessionWatch watch{.revoked = watches.add(ports_.loop, key, std::move(on_end)), .expired = nullptr};
+  const WallTime now = ports_.loop.wall_now();
+  // It may have ended since it was loaded.
+  if (store_.get(key, now).state == cluster::SessionState::ended) watches.ended(key);
+  watch.expired = ports_.loop.call_after(view.expires - now, [&watches, key] { watches.ended(key); });
+  return watch;
+}
+
 std::string SessionManager::reference(const cluster::SessionKey& key) const {
   return hex(ByteView(crypto::hmac_sha256(reference_key_.reveal(), key.view())).first(8));
 }

@@ -25,6 +25,12 @@ struct SessionView {
   std::vector<identity::Identity> identities;  // when live
 };
 
+// While it is there, its session's end is told; see SessionManager::watch.
+struct SessionWatch {
+  cluster::SessionWatches::Watch revoked;
+  runtime::Timer expired;
+};
+
 class SessionManager {
  public:
   using FindNode = std::function<std::optional<NodeId>(const NodePrefix&)>;
@@ -54,6 +60,10 @@ class SessionManager {
                                             WallTime now);
   // Ends the session everywhere. True also when it was not known here.
   runtime::Task<Result<void>> revoke(const SessionView& view, WallTime now);
+
+  // Calls on_end later, on this loop and at most once, when the live session is revoked or reaches
+  // its absolute expiry.
+  [[nodiscard]] SessionWatch watch(const SessionView& view, std::function<void()> on_end);
 
   // What logs show of a session: a keyed hash of its key.
   std::string reference(const cluster::SessionKey& key) const;

@@ -5,6 +5,34 @@
 
 namespace kith::gateway {
 
+namespace {
+
+constexpr std::string_view kSessionEnded = "session ended";
+
+// Ends a relay from outside, both its sides; either may end it, and with it all that is referred to
+// here, within the call.
+struct Cut {
+  http::ClientResponse& response;
+  http::Exchange& exchange;
+  bool over = false;  // the relay has ended
+  bool made = false;
+
+  void make() {
+    if (over) return;
+    made = true;
+    response.abort();
+    if (!over) exchange.abort();
+  }
+};
+
+// Nothing is left to come but what is here already.
+bool is_all_here(http::ClientResponse& response) {
+  const auto& length = response.head().content_length;
+  return response.body().complete() || (length && response.body().here().size() >= *length);
+}
+
+}  // namespace
+
 Result<http::ClientRequest> Upstream::make_request(RequestContext& context) const {
   const http::RequestHead& from = context.request();
   const AppConfig& app = context.app->config;
@@ -80,12 +108,19 @@ runtime::Task<void> Upstream::relay(RequestContext& context, http::ClientRespons
   head.status = response.head().status;
   head.headers = client_headers(response.head().headers, context.routes.cookies);
   head.content_length = response.head().content_length;
+  std::shared_ptr<Cut> cut;
+  std::optional<SessionWatch> watch;
+  if (context.session.live && !is_all_here(response)) {
+    cut = std::make_shared<Cut>(Cut{response, context.exchange});
+    watch.emplace(sessions_.watch(context.session, [cut] { cut->make(); }));
+  }
   auto relayed = co_await context.exchange.start(std::move(head));
   if (relayed) relayed = co_await http::relay_body(response.body(), context.exchange);
+  if (cut) cut->over = true;
   if (relayed) co_return;
   // Whoever broke off, the client has to see that the response is not whole.
   bool by_upstream = relayed.error().side() == Side::upstream;
-  context.reason = by_upstream ? "upstream broke off" : "client went away";
+  context.reason = cut && cut->made ? kSessionEnded : by_upstream ? "upstream broke off" : "client went away";
   log_.info(context.reason, {{"request_id", context.request_id}, {"error", relayed.error().message()}});
   response.abort();
   context.exchange.abort();
@@ -104,6 +139,13 @@ runtime::Task<void> Upstream::relay_upgraded(RequestContext& context, http::Clie
   auto client = co_await context.exchange.upgrade(std::move(head));
   if (!client) co_return;
   std::unique_ptr<runtime::Stream> browser = std::move(*client);
+  std::optional<SessionWatch> watch;
+  if (context.session.live) {
+    watch.emplace(sessions_.watch(context.session, [&context, &browser] {
+      context.reason = kSessionEnded;
+      browser->close();
+    }));
+  }
   co_await http::relay_duplex(ports_.loop, *browser, *upstream, kUpgradedIdle);
 }
 

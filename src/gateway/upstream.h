@@ -1,9 +1,11 @@
 // The last phase of a proxied request: to the app's upstream and back, streamed both ways. Server-sent
-// events pass as they come; a WebSocket becomes two byte streams joined (RFC 6455 section 1.3).
+// events pass as they come; a WebSocket becomes two byte streams joined (RFC 6455 section 1.3). What is
+// still open when its session ends is cut.
 #pragma once
 
 #include "gateway/answers.h"
 #include "gateway/gateway.h"
+#include "gateway/session_manager.h"
 
 namespace kith::gateway {
 
@@ -12,10 +14,11 @@ class Upstream {
   // Neither side of an upgraded connection said anything for so long: it is given up.
   static constexpr Duration kUpgradedIdle = 1h;
 
-  Upstream(runtime::Ports& ports, http::Client& client, std::shared_ptr<const TlsContexts> tls,
-           std::string node_name, Log log)
+  Upstream(runtime::Ports& ports, http::Client& client, SessionManager& sessions,
+           std::shared_ptr<const TlsContexts> tls, std::string node_name, Log log)
       : ports_(ports),
         client_(client),
+        sessions_(sessions),
         tls_(std::move(tls)),
         node_name_(std::move(node_name)),
         log_(std::move(log)) {}
@@ -30,6 +33,7 @@ class Upstream {
 
   runtime::Ports& ports_;
   http::Client& client_;
+  SessionManager& sessions_;
   std::shared_ptr<const TlsContexts> tls_;
   std::string node_name_;
   Log log_;

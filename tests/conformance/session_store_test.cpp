@@ -218,6 +218,26 @@ TEST_P(SessionStoreTest, ARecordInHandDoesNotChange) {
   EXPECT_EQ(held->body, Bytes{1});
 }
 
+TEST_P(SessionStoreTest, TellsWhoWatchesASessionThatItWasRevokedAndNobodyElse) {
+  ASSERT_TRUE(create("a", record()));
+  ASSERT_TRUE(create("b", record()));
+  int ends = 0, others = 0, gone = 0;
+  auto watch = store().watches().add(stage_->loop(), key("a"), [&] { ++ends; });
+  auto other = store().watches().add(stage_->loop(), key("b"), [&] { ++others; });
+  {
+    auto left = store().watches().add(stage_->loop(), key("a"), [&] { ++gone; });
+  }
+  ASSERT_TRUE(update("a", {2}));
+  pass(1s);
+  EXPECT_EQ(ends, 0);
+  ASSERT_TRUE(revoke("a"));
+  ASSERT_TRUE(revoke("a"));
+  pass(1s);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(others, 0);
+  EXPECT_EQ(gone, 0);
+}
+
 // ---------------------------------------------------------------- the stores
 
 class LocalStage final : public Stage {

@@ -1,6 +1,8 @@
 """One login, any node: sessions through crashes, restarts, logout and time."""
+import http.client
 import time
 
+from harness import websocket
 from harness.process import wait_until
 from harness.testing import ProcessTest, SharedClusterTest
 
@@ -89,6 +91,31 @@ class OneLoginAnyNode(SharedClusterTest):
         for node in self.cluster.nodes:
             self.assert_unknown(thief, node)
             self.assert_known(other, node, "bob")
+
+    def test_what_is_open_when_its_session_ends_is_cut_on_every_node(self):
+        person = self.login(self.cluster, self.cluster.a)
+        other = self.login(self.cluster, self.cluster.a, "bob")
+        cookie = person.cookies.header("localhost", "/ws")
+        talks = [websocket.Client(node.address, "localhost:8080", "/ws", cookie) for node in self.cluster.nodes]
+        stays = websocket.Client(self.cluster.b.address, "localhost:8080", "/ws",
+                                 other.cookies.header("localhost", "/ws"))
+        events = http.client.HTTPConnection(*self.cluster.b.address, timeout=30)
+        events.request("GET", "/sse?n=1000&ms=50", headers={"Host": "localhost:8080", "Cookie": cookie})
+        answer = events.getresponse()
+        self.assertEqual(answer.status, 200)
+        self.assertTrue(answer.readline())
+        page = person.open("/logout")
+        if "<form" in page.text:
+            page = person.submit(page)
+        self.assertEqual(page.status, 200)
+        for talk in talks:
+            with self.assertRaises(ConnectionError):
+                talk.receive()
+        with self.assertRaises((http.client.HTTPException, ConnectionError)):
+            answer.read()
+        stays.send("still here")
+        self.assertEqual(stays.receive(), "still here")
+        stays.close()
 
     def test_no_log_line_holds_a_session_id_or_a_password(self):
         person = self.login(self.cluster, self.cluster.a)

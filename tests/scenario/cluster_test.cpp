@@ -94,12 +94,19 @@ TEST_F(ClusterScenario, ARevokedSessionIsDeadEverywhere) {
   start_all();
   create(*nodes[0], 1);
   world.run_for(100ms);
+  int told = 0;
+  std::vector<cluster::SessionWatches::Watch> watches;
+  for (auto& node : nodes)
+    watches.push_back(
+        node->cluster->sessions().watches().add(node->ports->loop, key_of(1), [&told] { ++told; }));
   auto revoked = run(nodes[2]->cluster->sessions().revoke(nodes[2]->ports->loop, key_of(1),
                                                           world.wall_now(nodes[2]->host) + 24h, AckLevel::all,
                                                           world.now() + 5s));
   ASSERT_TRUE(revoked);
   EXPECT_TRUE(revoked->at_level);
   for (auto& node : nodes) EXPECT_EQ(node->state_of(1), SessionState::ended);
+  world.run_for(100ms);
+  EXPECT_EQ(told, 3);
 }
 
 TEST_F(ClusterScenario, ANodeThatIsBehindPullsFromTheOriginOrNamesIt) {

@@ -22,7 +22,8 @@ class FakeLoop final : public runtime::Loop {
         1'700'000'000'000 +
         std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()).count());
   }
-  void post(std::function<void()> fn) override { fn(); }
+  // At once, or with the next advance().
+  void post(std::function<void()> fn) override { defer ? posted_.push_back(std::move(fn)) : fn(); }
   runtime::Timer call_at(MonoTime when, std::function<void()> fn) override {
     auto entry = std::make_shared<Entry>(Entry{when, std::move(fn)});
     timers_.push_back(entry);
@@ -33,6 +34,7 @@ class FakeLoop final : public runtime::Loop {
   void advance(Duration by) {
     MonoTime until = now_ + by;
     while (true) {
+      for (auto& fn : std::exchange(posted_, {})) fn();
       std::erase_if(timers_, [](const auto& entry) { return !entry->fn; });
       auto next = std::min_element(timers_.begin(), timers_.end(),
                                    [](const auto& a, const auto& b) { return a->when < b->when; });
@@ -43,6 +45,8 @@ class FakeLoop final : public runtime::Loop {
     }
     now_ = until;
   }
+
+  bool defer = false;
 
  private:
   struct Entry {
@@ -56,6 +60,7 @@ class FakeLoop final : public runtime::Loop {
   };
   MonoTime now_{1h};
   std::vector<std::shared_ptr<Entry>> timers_;
+  std::vector<std::function<void()>> posted_;
 };
 
 class FakeEntropy final : public runtime::Entropy {
@@ -95,19 +100,26 @@ class FakeBody final : public http::BodyReader {
     size_t size = std::min(buffer.size(), text_.size());
     std::copy_n(text_.begin(), size, buffer.begin());
     text_.erase(0, size);
-    if (size == 0 && broken) co_return Error(Code::reset, "broke off", Side::upstream);
+    if (size == 0 && endless) (void)co_await closed->wait();
+    if (size == 0 && (broken || endless)) co_return Error(Code::reset, "broke off", Side::upstream);
     co_return size;
   }
+  void close() { closed->set(true); }
   bool broken = false;
+  bool endless = false;  // after its text it has nothing to say until it is closed
 
  private:
   std::string text_;
+  std::shared_ptr<runtime::OneShot<bool>> closed = std::make_shared<runtime::OneShot<bool>>();
 };
 
 // A stream whose input is scripted; it ends in order after that.
 class FakeStream final : public runtime::Stream {
  public:
-  FakeStream(std::string input, std::string& output) : input_(std::move(input)), output_(output) {}
+  FakeStream(std::string input, std::string& output, bool endless = false)
+      : input_(std::move(input)), output_(output) {
+    input_.endless = endless;
+  }
   runtime::Task<Result<size_t>> read(MutableByteView buffer, MonoTime) override {
     return input_.read(buffer);
   }
@@ -116,7 +128,7 @@ class FakeStream final : public runtime::Stream {
     co_return Result<void>();
   }
   runtime::Task<Result<void>> shutdown() override { co_return Result<void>(); }
-  void close() override {}
+  void close() override { input_.close(); }
   kith::Endpoint local_endpoint() const override { return {}; }
   kith::Endpoint remote_endpoint() const override { return {}; }
 
@@ -157,7 +169,8 @@ class FakeExchange final : public http::Exchange {
   runtime::Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead answer_head) override {
     started_ = true;
     answer = std::move(answer_head);
-    std::unique_ptr<runtime::Stream> stream = std::make_unique<FakeStream>(stream_input, stream_output);
+    std::unique_ptr<runtime::Stream> stream =
+        std::make_unique<FakeStream>(stream_input, stream_output, stream_endless);
     co_return stream;
   }
   bool started() const override { return started_; }
@@ -183,6 +196,7 @@ class FakeExchange final : public http::Exchange {
   http::ResponseHead answer;
   std::string text;
   std::string stream_input, stream_output;
+  bool stream_endless = false;
   bool finished = false;
   bool aborted = false;
 
@@ -229,6 +243,7 @@ class FakeStore final : public cluster::SessionStore {
     if (refuse) co_return Error(Code::unavailable, "draining");
     records.erase(key);
     ended[key] = true;
+    watches().ended(key);
     co_return cluster::SessionWrite{};
   }
   void touch(const cluster::SessionKey&, WallTime) override { ++touches; }
@@ -310,7 +325,7 @@ struct FakeResponse final : http::ClientResponse {
   const http::ResponseHead& head() const override { return answer; }
   http::BodyReader& body() override { return content; }
   std::unique_ptr<runtime::Stream> take_upgraded() override { return std::move(upgraded); }
-  void abort() override {}
+  void abort() override { content.close(); }
   http::ResponseHead answer;
   FakeBody content;
   std::unique_ptr<runtime::Stream> upgraded;
@@ -333,8 +348,9 @@ class FakeClient final : public http::Client {
     response->answer = answer;
     response->content = FakeBody(content);
     response->content.broken = broken;
+    response->content.endless = endless;
     if (answer.status == 101)
-      response->upgraded = std::make_unique<FakeStream>("from upstream", stream_output);
+      response->upgraded = std::make_unique<FakeStream>("from upstream", stream_output, endless);
     std::unique_ptr<http::ClientResponse> result = std::move(response);
     co_return result;
   }
@@ -345,6 +361,7 @@ class FakeClient final : public http::Client {
   http::ResponseHead answer;
   std::string content = "hello";
   bool broken = false;
+  bool endless = false;
   std::string stream_output;
   std::optional<Error> failure;
 };

@@ -159,6 +159,71 @@ TEST(Upstreams, AndBrowsersTalkThroughAWebSocket) {
   EXPECT_EQ(world.client.stream_output, "from browser");
 }
 
+// A person who is logged in, with an event stream and a WebSocket open.
+struct OpenStreams {
+  explicit OpenStreams(GatewayConfig config = test_config()) : world(std::move(config)) {
+    world.log_in();
+    world.loop.defer = true;
+    world.client.endless = true;
+    const std::string cookie = world.routes->cookies.session_name() + "=" + world.session_cookie();
+    for (FakeExchange* each : {&events, &socket}) each->with("Cookie", cookie);
+    scope.spawn(world.gateway->handle(events));
+    world.client.answer.status = 101;
+    socket.head.upgrade = "websocket";
+    socket.stream_endless = true;
+    scope.spawn(world.gateway->handle(socket));
+    world.client.answer.status = 200;
+    world.client.endless = false;
+  }
+  void log_out() {
+    FakeExchange exchange("/logout");
+    world.run(exchange.browser().with("Sec-Fetch-Site", "same-origin"));
+  }
+  size_t lines_with(std::string_view text) const {
+    return static_cast<size_t>(std::count_if(world.log->lines.begin(), world.log->lines.end(),
+                                             [&](const std::string& line) { return has(line, text); }));
+  }
+  World world;
+  FakeExchange events{"/private/events"}, socket{"/private/ws"};
+  runtime::Scope scope;
+};
+
+TEST(Streams, AreCutWhenTheSessionEnds) {
+  OpenStreams open;
+  open.world.loop.advance(1min);
+  EXPECT_EQ(open.scope.running(), 2u);
+  EXPECT_EQ(open.events.text, "hello");
+  open.log_out();
+  open.world.loop.advance(1s);
+  EXPECT_EQ(open.scope.running(), 0u);
+  EXPECT_TRUE(open.events.aborted);
+  EXPECT_FALSE(open.events.finished) << "it must not look whole";
+  EXPECT_EQ(open.lines_with("reason=session ended"), 2u);
+}
+
+TEST(Streams, AreCutWhenTheSessionExpires) {
+  GatewayConfig config = test_config();
+  config.session.max_timeout = 30min;
+  OpenStreams open(config);
+  open.world.loop.advance(30min - 2s);
+  EXPECT_EQ(open.scope.running(), 2u);
+  open.world.loop.advance(5s);
+  EXPECT_EQ(open.scope.running(), 0u);
+}
+
+TEST(Streams, OfOthersGoOn) {
+  OpenStreams open;
+  World& world = open.world;
+  world.cookies.clear();
+  world.log_in();
+  open.log_out();
+  world.loop.advance(1min);
+  EXPECT_EQ(open.scope.running(), 2u);
+  ASSERT_EQ(world.store.records.size(), 1u);
+  world.store.watches().ended(world.store.records.begin()->first);
+  world.loop.advance(1s);
+}
+
 TEST(Upstreams, WithAnUnknownTlsProfileAreNotAsked) {
   GatewayConfig config = test_config();
   config.apps[0].tls = "nowhere";
