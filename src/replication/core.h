@@ -286,6 +286,7 @@ class Core {
   std::optional<Transmit> snapshot_for(Peer& peer);
   Transmit pull_answer_for(Peer& peer);
   Vector ahead_of(const Peer& peer) const;
+  Vector owed_for(std::optional<std::pair<StoreId, Key>> key) const;
   // receive.cpp
   Result<void> on_ops(Peer& peer, ByteView payload, MonoTime now);
   Result<void> on_vector(Peer& peer, ByteView payload, MonoTime now);
@@ -319,7 +320,8 @@ class Core {
   void owe(Debt debt, MonoTime now);
   bool is_paid(const Debt& debt) const;
   void settle_debts(MonoTime now);
-  void write_debt(const Debt& debt, MonoTime now);
+  void write_debt(const std::pair<StoreId, Key>& of, MonoTime now);
+  void write_debts();
   void retire_logs(MonoTime now);
   void retire(const Replica& origin);
 

@@ -24,7 +24,7 @@ std::optional<std::pair<Replica, Coverage>> get_entry(Reader& in) {
 }
 
 // True when entries had to be left out.
-bool put_vector(Writer& out, const Vector& vector) {
+bool put_vector(Writer& out, const Vector& vector, size_t limit = kVectorBytes) {
   Bytes entries;
   Writer inner(entries);
   size_t count = 0;
@@ -33,7 +33,7 @@ bool put_vector(Writer& out, const Vector& vector) {
     const size_t before = entries.size();
     put(inner, origin);
     coverage.encode(inner);
-    if (entries.size() > kVectorBytes) {
+    if (entries.size() > limit) {
       entries.resize(before);
       cut = true;
       break;
@@ -190,7 +190,8 @@ std::optional<SnapshotRequest> decode_snapshot_request(ByteView payload) {
 Bytes encode(const SnapshotChunk& message) {
   Bytes vector;
   Writer vector_out(vector);
-  const bool cut = put_vector(vector_out, message.ahead) || message.cut;
+  bool cut = put_vector(vector_out, message.ahead) || message.cut;
+  cut |= put_vector(vector_out, message.beyond, kBeyondBytes);
   Bytes bytes;
   Writer out(bytes);
   out.varint(message.request);
@@ -213,7 +214,7 @@ std::optional<SnapshotChunk> decode_snapshot(ByteView payload) {
   const uint8_t flags = in.u8();
   message.last = flags & kFlagA;
   message.cut = flags & kFlagB;
-  if (!get_vector(in, message.ahead)) return std::nullopt;
+  if (!get_vector(in, message.ahead) || !get_vector(in, message.beyond)) return std::nullopt;
   while (in.ok() && in.remaining() > 0) {
     StateEntry entry;
     entry.store = static_cast<StoreId>(in.u8());

@@ -28,6 +28,7 @@ enum class MessageType : uint8_t {
 inline constexpr size_t kMaxMessage = 128 << 10;  // no message is larger
 inline constexpr size_t kBatchBytes = 64 << 10;   // batches stop growing here
 inline constexpr size_t kVectorBytes = 48 << 10;  // a vector inside another message is at most this
+inline constexpr size_t kBeyondBytes = 8 << 10;   // and the second one in a snapshot this
 inline constexpr size_t kMaxRangeIntervals = 64;
 
 // Ops of one log, ascending. Built piece by piece, from records (op.h) as the ring holds them.
@@ -81,8 +82,9 @@ struct SnapshotChunk {
   uint64_t request = 0;
   uint64_t chunk = 0;  // from 0
   bool last = false;
-  bool cut = false;  // the vector was too large and claims less than it should
+  bool cut = false;  // a vector was too large and claims less than it should
   Vector ahead;      // what the donor had, and the taker not, when it made the chunk
+  Vector beyond;     // what its states may hold that is not in its logs
   std::vector<StateEntry> entries;
 };
 struct SnapshotAck {
@@ -107,7 +109,7 @@ Bytes encode(const VectorMessage& message);
 Bytes encode(const RangeRequest& message);
 Bytes encode(const RangeEnd& message);
 Bytes encode(const SnapshotRequest& message);
-Bytes encode(const SnapshotChunk& message);  // the vector is cut at kVectorBytes, and `cut` then set
+Bytes encode(const SnapshotChunk& message);  // the vectors are cut at their limits, and `cut` then set
 Bytes encode(const SnapshotAck& message);
 Bytes encode(const PullRequest& message);
 Bytes encode(const PullAnswer& message);  // likewise

@@ -187,11 +187,13 @@ Result<void> Core::on_snapshot(Peer& peer, ByteView payload, MonoTime now) {
   if (!intake_ || intake_->from != peer.replica || intake_->request != message->request) return {};
   if (message->chunk != intake_->next_chunk) return broken("a snapshot with a hole");
   if (message->chunk == 0) intake_->at_start = message->ahead;
-  for (const auto& [origin, coverage] : message->ahead) {
-    if (knows(origin) || bring(peer.replica.node, origin))
-      intake_->latest[origin].merge(coverage);
-    else
-      message->cut = true;
+  for (const Vector* bound : {&message->ahead, &message->beyond}) {
+    for (const auto& [origin, coverage] : *bound) {
+      if (knows(origin) || bring(peer.replica.node, origin))
+        intake_->latest[origin].merge(coverage);
+      else
+        message->cut = true;
+    }
   }
   if (message->cut) intake_->latest[peer.replica].merge(Coverage(kMaxSeq));  // unknown, so never paid
   ++intake_->next_chunk;

@@ -220,7 +220,8 @@ void Core::owe(Debt debt, MonoTime now) {
   if (debts_.size() <= config_.max_debts) return;
   std::erase_if(debts_, [this](const Debt& each) { return is_paid(each); });
   if (debts_.size() <= config_.max_debts) return;
-  write_debt(debts_.front(), now);
+  if (!debts_.front().key) return write_debts();
+  write_debt(*debts_.front().key, now);
   debts_.pop_front();
 }
 
@@ -233,27 +234,27 @@ bool Core::is_paid(const Debt& debt) const {
 // While its donor is present, or something is still on its way, payment is expected; afterwards nobody
 // else may have it.
 void Core::settle_debts(MonoTime now) {
+  std::erase_if(debts_, [this](const Debt& debt) { return is_paid(debt); });
   const bool quiet =
       caught_up_ && !intake_ && !peers_.empty() &&
       std::all_of(repairs_.begin(), repairs_.end(), [](const auto& each) { return each.second.hopeless; });
+  if (!quiet) return;
+  auto is_due = [&](const Debt& debt) {
+    return !is_present(debt.from) && now - debt.since >= config_.direct_grace;
+  };
+  for (const Debt& debt : debts_)
+    if (!debt.key && is_due(debt)) return write_debts();
   std::erase_if(debts_, [&](const Debt& debt) {
-    if (is_paid(debt)) return true;
-    if (!quiet || is_present(debt.from) || now - debt.since < config_.direct_grace) return false;
-    write_debt(debt, now);
+    if (!is_due(debt)) return false;
+    write_debt(*debt.key, now);
     return true;
   });
 }
 
-// One key: its state becomes an op of ours. Many: we take a number that has no op, so that every peer
-// finds it missing, finds it in no ring, and takes a snapshot from us.
-void Core::write_debt(const Debt& debt, MonoTime now) {
+// The state of one key becomes an op of ours.
+void Core::write_debt(const std::pair<StoreId, Key>& of, MonoTime now) {
   ++counters_.debts_written;
-  if (!debt.key) {
-    applied_[self_].add(++own_seq_);
-    note_progress(self_);
-    return;
-  }
-  const auto [store, key] = *debt.key;
+  const auto& [store, key] = of;
   std::optional<Bytes> state = source_.state_of(store, key);
   if (!state) return;
   Op op;
@@ -262,6 +263,15 @@ void Core::write_debt(const Debt& debt, MonoTime now) {
   op.key = key;
   op.payload = std::move(*state);
   append(std::move(op), now);
+}
+
+// All that we owe: we take a number that has no op, so that every peer finds it missing, finds it in no
+// ring, and takes a snapshot from us.
+void Core::write_debts() {
+  ++counters_.debts_written;
+  applied_[self_].add(++own_seq_);
+  note_progress(self_);
+  debts_.clear();
 }
 
 // Restarts leave logs behind that nobody writes any more. What all have alike need not be spoken of;

@@ -141,6 +141,7 @@ std::optional<Transmit> Core::snapshot_for(Peer& peer) {
   chunk.chunk = job.next_chunk++;
   chunk.last = !source_.next(job.cursor, kBatchBytes, chunk.entries);
   chunk.ahead = ahead_of(peer);
+  chunk.beyond = owed_for(std::nullopt);
   if (chunk.chunk == 0) chunk.ahead.insert(retired_.begin(), retired_.end());
   if (chunk.last) {
     peer.snapshot.reset();
@@ -156,9 +157,23 @@ Transmit Core::pull_answer_for(Peer& peer) {
   answer.request = ask.request;
   answer.state = source_.state_of(ask.store, ask.key);
   answer.covers = covers(ask.at_least);
-  if (answer.state) answer.ahead = ahead_of(peer);
+  if (answer.state) {
+    answer.ahead = ahead_of(peer);
+    for (const auto& [origin, coverage] : owed_for(std::pair{ask.store, ask.key}))
+      answer.ahead[origin].merge(coverage);
+  }
   ++counters_.pulls_answered;
   return message(peer.replica.node, Priority::control, MessageType::pulled, encode(answer));
+}
+
+// What our state of this key, or of any, may hold beyond our own logs.
+Vector Core::owed_for(std::optional<std::pair<StoreId, Key>> key) const {
+  Vector owed;
+  for (const Debt& debt : debts_) {
+    if ((key && debt.key && debt.key != key) || is_paid(debt)) continue;
+    for (const auto& [origin, coverage] : debt.limit) owed[origin].merge(coverage);
+  }
+  return owed;
 }
 
 // Only what the peer is not known to have: it need not be told the rest to know what a state may hold.

@@ -184,16 +184,30 @@ TEST_F(CoreTest, StateThatOnlyAPullBroughtReachesTheOthersWhenItsOriginDies) {
   link(b, c);
   settle({&a, &b, &c});
   a.write(1, {5}, now);
-  b.core.pull(a.id(), StoreId::session, key(1), Dot{}, now);
-  auto ask = b.core.poll_transmit(a.id(), Priority::control);
-  ASSERT_TRUE(a.core.handle_message(b.id(), ask->type, ask->payload, now));
-  auto answer = a.core.poll_transmit(b.id(), Priority::control);
-  ASSERT_TRUE(b.core.handle_message(a.id(), answer->type, answer->payload, now));
+  pull_alone(b, a, key(1));
   unlink(a, b);
   pass({&b, &c}, 8s);
   EXPECT_EQ(b.core.counters().debts_written, 1u);
   EXPECT_EQ(c.store.states, b.store.states);
   EXPECT_EQ(c.store.states[key(1)], Bytes{5});
+}
+
+// Who passed it on had it from elsewhere too, and dies before it can say so.
+TEST_F(CoreTest, StateThatWasPulledOnIsNotLostWhenBothItsSourcesDie) {
+  Node a(1, now), b(2, now), c(3, now), d(4, now);
+  for (Node* each : {&a, &b, &c, &d}) each->core.allow_founding(now);
+  link(a, b);
+  link(b, c);
+  link(c, d);
+  settle({&a, &b, &c, &d});
+  a.write(1, {5}, now);
+  pull_alone(b, a, key(1));
+  b.drain();
+  pull_alone(c, b, key(1));
+  unlink(a, b);
+  unlink(b, c);
+  pass({&c, &d}, 8s);
+  EXPECT_EQ(d.store.states[key(1)], Bytes{5});
 }
 
 TEST_F(CoreTest, ARestartedNodeStartsANewLogAndTheOldOneIsRetiredWhenAllAgree) {

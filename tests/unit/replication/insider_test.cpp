@@ -104,7 +104,7 @@ TEST_F(InsiderTest, CannotMakeANodeMissAWriteThatIsAnnouncedAndNotSentYet) {
   while (auto message = a.core.poll_transmit(v.id(), Priority::control))
     ASSERT_TRUE(tell(v, a.id(), static_cast<MessageType>(message->type), message->payload));
   (void)tell(v, h.node, MessageType::snapshot,
-             encode(SnapshotChunk{request->request, 0, true, false, {{a.core.self(), Coverage(1000)}}, {}}));
+             encode(SnapshotChunk{request->request, 0, true, false, {{a.core.self(), Coverage(1000)}}}));
   ASSERT_EQ(had_of_a(), 6u);
   settle({&a, &v, &w});
   EXPECT_EQ(v.store.states[key(1)], Bytes{9});

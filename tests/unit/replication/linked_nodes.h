@@ -121,6 +121,14 @@ class LinkedNodes : public ::testing::Test {
     }
     return carried;
   }
+  // The state of a key goes from one to the other, and nothing else does.
+  void pull_alone(Node& to, Node& from, const Key& at) {
+    to.core.pull(from.id(), StoreId::session, at, Dot{}, now);
+    auto ask = to.core.poll_transmit(from.id(), Priority::control);
+    ASSERT_TRUE(from.core.handle_message(to.id(), ask->type, ask->payload, now));
+    auto answer = from.core.poll_transmit(to.id(), Priority::control);
+    ASSERT_TRUE(to.core.handle_message(from.id(), answer->type, answer->payload, now));
+  }
   // A message as a peer that is no Core sends it.
   Result<void> tell(Node& to, NodeId from, MessageType type, const Bytes& payload) {
     auto result = to.core.handle_message(from, static_cast<uint8_t>(type), payload, now);

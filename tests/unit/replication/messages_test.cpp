@@ -147,15 +147,15 @@ TEST(Messages, AreReadWholeOrNotAtAll) {
   expect_exact(encode(PullAnswer{1, true, false, {{replica(1), some}}, Bytes{1, 2}}), decode_pulled);
   expect_exact(encode(VectorMessage{true, false, {{replica(1), some}}}), decode_vector, true);
   const StateEntry entry{StoreId::session, Key{}, Bytes{4, 5}};
-  expect_exact(encode(SnapshotChunk{1, 2, true, false, {{replica(1), some}}, {entry}}), decode_snapshot,
-               true);
+  expect_exact(encode(SnapshotChunk{1, 2, true, false, {{replica(1), some}}, {{replica(2), some}}, {entry}}),
+               decode_snapshot, true);
 }
 
 TEST(Messages, CarryTheirFields) {
   Coverage some(4);
   some.add(9);
   const auto chunk = decode_snapshot(encode(
-      SnapshotChunk{1, 2, true, false, {{replica(1), some}}, {{StoreId::session, Key{}, Bytes{4, 5}}}}));
+      SnapshotChunk{1, 2, true, false, {{replica(1), some}}, {}, {{StoreId::session, Key{}, Bytes{4, 5}}}}));
   ASSERT_TRUE(chunk);
   EXPECT_EQ(chunk->chunk, 2u);
   EXPECT_TRUE(chunk->last);
