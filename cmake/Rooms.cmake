@@ -29,10 +29,10 @@ function(kith_room name)
   endif()
 endfunction()
 
-# kith_test(NAME ROOMS room... [SOURCES file...] [LABEL unit|scenario|integration])
+# kith_test(NAME ROOMS room... [SOURCES file...] [LABEL unit|scenario|integration] [SHARDS n])
 # One GoogleTest program; its cases appear in CTest one by one.
 function(kith_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "ROOMS;SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;SHARDS" "ROOMS;SOURCES;LIBS" ${ARGN})
   if(NOT ARG_SOURCES)
     file(GLOB ARG_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()
@@ -49,8 +49,21 @@ function(kith_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${rooms} ${ARG_LIBS} kith_flags GTest::gmock GTest::gtest_main)
   # The compiler is run in the build folder, so a __FILE__ that ccache made relative is found from there.
-  add_test(NAME ${ARG_LABEL}.${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
-  set_tests_properties(${ARG_LABEL}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  if(NOT ARG_SHARDS)
+    add_test(NAME ${ARG_LABEL}.${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+    set_tests_properties(${ARG_LABEL}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+    return()
+  endif()
+  # A long program runs as several at once, each with a share of its cases. GoogleTest names its report
+  # after argv[0], so each has a name of its own. The longest start first.
+  math(EXPR last "${ARG_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    set(part ${name}-${shard})
+    add_test(NAME ${ARG_LABEL}.${part} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
+             COMMAND bash -c "exec -a ${part} '$<TARGET_FILE:${name}>'")
+    set_tests_properties(${ARG_LABEL}.${part} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} COST 1000
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()
 
 # kith_fuzzer(NAME ROOMS room...): fuzz/NAME.cpp with LLVMFuzzerTestOneInput, corpus in fuzz/corpus/NAME.
