@@ -117,6 +117,8 @@ def run_crowd(scene, people, clicks, pause=0.8, seed=1):
         victim.kill()
         time.sleep(dice.uniform(0.2, 1.5))
         victim.start()
-        time.sleep(dice.uniform(0.5, 1.5))
+        # One at a time also as the balancer sees it: NGINX counts fail_timeout in whole seconds, so it keeps
+        # away from a node for up to 2 s after it is back. Killing faster leaves it none, with two up.
+        time.sleep(dice.uniform(2.1, 3.0))
     problems = [person.problem for person in crowd if person.problem]
     return books, problems
