@@ -6,6 +6,7 @@
 #include "base/html.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cluster/forwarder.h"
 
 namespace kith::gateway {
 
@@ -73,6 +74,17 @@ runtime::Task<void> answer_error(RequestContext& context, int status, std::strin
   }
   // A client that is gone is no failure of ours; the access log shows what was sent.
   (void)co_await context.exchange.respond(std::move(head), std::move(body), std::move(type));
+}
+
+bool is_out_of_hand(const RequestContext& context, const Error& failure) {
+  return cluster::may_have_acted(failure) && !context.is_safe_method();
+}
+
+runtime::Task<void> answer_out_of_hand(RequestContext& context, const Error& failure,
+                                       std::string_view detail) {
+  const bool late = failure.code() == Code::timeout;
+  context.reason = late ? "forward timeout" : "forward lost";
+  return answer_error(context, late ? 504 : 502, detail);
 }
 
 runtime::Task<void> answer_page(RequestContext& context, int status, std::string html, Cookies cookies,

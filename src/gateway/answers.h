@@ -20,6 +20,11 @@ using Cookies = std::vector<std::string>;  // values of Set-Cookie
 
 runtime::Task<void> answer_error(RequestContext& context, int status, std::string_view detail,
                                  http::Headers extra = {});
+// After forwarding failed: whether the other node may have acted on the request, and it is not safe to do
+// it again, here or by the client; then that is the answer (504 when it is late, 502 when it is lost).
+bool is_out_of_hand(const RequestContext& context, const Error& failure);
+runtime::Task<void> answer_out_of_hand(RequestContext& context, const Error& failure,
+                                       std::string_view detail);
 // policy: the Content-Security-Policy.
 runtime::Task<void> answer_page(RequestContext& context, int status, std::string html, Cookies cookies = {},
                                 std::string policy = identity::content_security_policy());

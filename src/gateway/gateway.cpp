@@ -172,11 +172,9 @@ runtime::Task<Step> Gateway::standing_phase(RequestContext& context) {
     if (sent) co_return Step::answered;
     counters_.forward_failures.add();
     context.forwarded_to.clear();
-    if (cluster::may_have_acted(sent.error()) && !context.is_safe_method()) {
-      const bool late = sent.error().code() == Code::timeout;
-      context.reason = late ? "forward timeout" : "forward lost";
-      co_await answer_error(context, late ? 504 : 502,
-                            "The node that leads has your request and did not answer.");
+    if (is_out_of_hand(context, sent.error())) {
+      co_await answer_out_of_hand(context, sent.error(),
+                                  "The node that leads has your request and did not answer.");
       co_return Step::answered;
     }
   }

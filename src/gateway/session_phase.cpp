@@ -35,11 +35,8 @@ runtime::Task<SessionPhase::Outcome> SessionPhase::behind(RequestContext& contex
                                     {"to", context.forwarded_to},
                                     {"error", sent.error().message()}});
     context.forwarded_to.clear();
-    // The other node may have acted on it; only what is safe to repeat is tried again.
-    if (cluster::may_have_acted(sent.error()) && !context.is_safe_method()) {
-      const bool late = sent.error().code() == Code::timeout;
-      context.reason = late ? "forward timeout" : "forward lost";
-      co_await answer_error(context, late ? 504 : 502, "Another node has your request and did not answer.");
+    if (is_out_of_hand(context, sent.error())) {
+      co_await answer_out_of_hand(context, sent.error(), "Another node has your request and did not answer.");
       co_return Outcome::answered;
     }
     if (!pull_first) found = co_await catch_up(context, 0ns, true);
