@@ -30,7 +30,7 @@ function(kith_room name)
 endfunction()
 
 # kith_test(NAME ROOMS room... [SOURCES file...] [LABEL unit|scenario|integration] [SHARDS n])
-# One GoogleTest program; its cases appear in CTest one by one.
+# One GoogleTest program: one test of CTest, or n with a share of its cases each.
 function(kith_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;SHARDS" "ROOMS;SOURCES;LIBS" ${ARGN})
   if(NOT ARG_SOURCES)

@@ -21,8 +21,8 @@ class Forwarder {
   // upstream are the same as ours); one that is lost meanwhile fails it at once.
   // Fails only while nothing was sent to the client and no request body byte was consumed, so that
   // the caller may still answer. The member has not acted on the request: unreachable (no link),
-  // unavailable (it refused), limit. It may have: timeout (not known to be taken by accept_deadline), closed (lost, or no answer that
-  // could be read).
+  // unavailable (it refused), limit. It may have: timeout (not known to be taken by accept_deadline),
+  // closed (lost, or no answer that could be read).
   virtual runtime::Task<Result<void>> forward(runtime::Loop& here, http::Exchange& exchange, NodeId to,
                                               MonoTime accept_deadline) = 0;
   // The name a member calls itself, for logs; "" when unknown.

@@ -25,6 +25,8 @@ Dot Core::append(Op op, MonoTime now) {
   return op.dot;
 }
 
+// Where it replaces another link, we are not without this peer for a moment: so only planning, and no look
+// at whether we have caught up.
 void Core::peer_up(Replica replica, MonoTime now) {
   drop(replica.node, now);
   if (is_retired(replica)) log_of(replica, now);
@@ -63,8 +65,8 @@ void Core::drop(NodeId node, MonoTime now) {
   for (uint64_t request : ended) finish_pull(request, false, false);
   for (Debt& debt : debts_)
     if (debt.from == replica) debt.since = now;
+  note_lack(replica, now);  // what others claim of its log cannot be put to it any more
   // Its tail is now the survivors' affair: let them know at once who has how much of it.
-  note_lack(replica, now);
   for (auto& [id, peer] : peers_)
     if (!peer.changed.empty()) peer.tell_now = true;
 }
@@ -222,13 +224,16 @@ const Core::Peer* Core::writer_of(const Replica& origin) const {
   return speaks ? &found->second : nullptr;
 }
 
+// How far a peer's log goes, as it has told us by its vectors and its writes.
+uint64_t Core::told_end(const Peer& writer) {
+  auto own = writer.known.find(writer.replica);
+  return own == writer.known.end() ? 0 : own->second.highest();
+}
+
 // What can be true of a claim: nobody has more of a present peer's log than the peer wrote.
 Coverage Core::credible(const Replica& origin, const Coverage& claim) const {
   Coverage result = claim;
-  const Peer* writer = writer_of(origin);
-  if (!writer) return result;
-  auto own = writer->known.find(origin);
-  result.clip(own == writer->known.end() ? 0 : own->second.highest());
+  if (const Peer* writer = writer_of(origin)) result.clip(told_end(*writer));
   return result;
 }
 
@@ -236,8 +241,8 @@ Coverage Core::credible(const Replica& origin, const Coverage& claim) const {
 // one; 0 when there is nothing to find out. A node that joins asks the writer before it gives it up.
 uint64_t Core::open_claim(const Replica& origin, const Coverage& claim) const {
   const Peer* writer = caught_up_ ? nullptr : writer_of(origin);
-  if (!writer || claim.highest() <= writer->end_heard) return 0;
-  return credible(origin, claim) == claim ? 0 : claim.highest();
+  if (!writer || claim.highest() <= std::max(writer->end_heard, told_end(*writer))) return 0;
+  return claim.highest();
 }
 
 void Core::forget_departed(const Replica& origin) {

@@ -274,6 +274,7 @@ class Core {
   Coverage& log_of(const Replica& origin, MonoTime now);  // made when missing, revived when retired
   void note_progress(const Replica& origin);
   const Peer* writer_of(const Replica& origin) const;
+  static uint64_t told_end(const Peer& writer);
   Coverage credible(const Replica& origin, const Coverage& claim) const;
   uint64_t open_claim(const Replica& origin, const Coverage& claim) const;
   void forget_departed(const Replica& origin);
@@ -300,9 +301,9 @@ class Core {
   void introduce(Peer& peer, MonoTime now);
   bool knows(const Replica& origin) const;
   bool bring(NodeId peer, const Replica& origin);
-  // repair.cpp
   void take_own_claim(Peer& peer, const Coverage& claim);
   void take_back(const Replica& origin, uint64_t end);
+  // repair.cpp
   void note_lack(const Replica& origin, MonoTime now);
   void plan(MonoTime now);
   Peer* join_donor(MonoTime now);

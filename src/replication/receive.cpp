@@ -120,7 +120,7 @@ bool Core::bring(NodeId peer, const Replica& origin) {
 // A peer that is joining takes a snapshot; streaming it the whole ring as well would be wasted.
 void Core::introduce(Peer& peer, MonoTime now) {
   peer.introduced = true;
-  take_back(peer.replica, peer.known[peer.replica].highest());
+  take_back(peer.replica, told_end(peer));
   const uint64_t has = peer.caught_up ? peer.known[self_].prefix() : peer.own_at_up;
   peer.next_own = std::min(has, peer.own_at_up) + 1;
   if (!caught_up_) peer.at_start = peer.known;
