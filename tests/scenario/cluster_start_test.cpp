@@ -21,16 +21,20 @@ struct ClusterStart : testing::Test {
     return a.cluster->membership().live_members() == 2 && b.cluster->membership().live_members() == 2;
   }
 
+  void start_b_beside_a() {
+    a.start(seeds());
+    ASSERT_TRUE(world.run_while_not([&] { return a.ready(); }, 20s));
+    b.start(seeds());
+    ASSERT_TRUE(world.run_while_not([&] { return are_members(); }, 20s));
+  }
+
   sim::World world{11};
   ClusterNode a{world, "a"};
   ClusterNode b{world, "b"};
 };
 
 TEST_F(ClusterStart, ANodeStaysSyncingAsLongAsAReadyMemberHasWhatItLacks) {
-  a.start(seeds());
-  ASSERT_TRUE(world.run_while_not([&] { return a.ready(); }, 20s));
-  b.start(seeds());
-  ASSERT_TRUE(world.run_while_not([&] { return are_members(); }, 20s));
+  start_b_beside_a();
   world.run_for(2min);
   EXPECT_EQ(b.cluster->phase(), Phase::syncing);
   EXPECT_TRUE(a.ready());
@@ -38,10 +42,7 @@ TEST_F(ClusterStart, ANodeStaysSyncingAsLongAsAReadyMemberHasWhatItLacks) {
 }
 
 TEST_F(ClusterStart, WhenNobodyWhoWasReadyIsLeftItGoesOnAlone) {
-  a.start(seeds());
-  ASSERT_TRUE(world.run_while_not([&] { return a.ready(); }, 20s));
-  b.start(seeds());
-  ASSERT_TRUE(world.run_while_not([&] { return are_members(); }, 20s));
+  start_b_beside_a();
   world.run_for(30s);
   ASSERT_FALSE(b.ready());
   a.kill();

@@ -271,7 +271,6 @@ void World::lie() {
 
 // Claims more of some log than there is, and sends ops for the numbers that its writer will use next.
 void World::tell_lie(Node& victim) {
-  ++lies_;
   const Node& target = nodes_[random(nodes_.size())];
   if (target.replica.incarnation == 0) return;
   const Replica origin{target.replica.node, 1 + random(target.replica.incarnation)};

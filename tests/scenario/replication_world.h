@@ -124,7 +124,7 @@ class World {
   std::vector<Write> ledger_;
   std::vector<Key> keys_;
   bool busy_ = true;
-  uint64_t kills_ = 0, messages_ = 0, lies_ = 0;
+  uint64_t kills_ = 0, messages_ = 0;
   Verdict verdict_;
 };
 
