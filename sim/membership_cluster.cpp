@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/codec.h"
 
 namespace kith::sim {
 namespace {
@@ -13,16 +14,19 @@ using membership::LinkEnd;
 
 constexpr uint8_t kHello = 0;  // the handshake in one segment: a signed record
 constexpr uint8_t kGoodbye = 255;
-constexpr uint16_t kPort = 9450;
 constexpr Duration kLinger = 20ms;  // between the last words and the end of the process
 // After a disturbance ends, what it caused may still be found out: hang, decision, redials.
 constexpr Duration kAftermath = 4s;
 
-Bytes segment_of(uint8_t type, ByteView payload) {
+constexpr size_t kHead = 3;  // of a message: u16 size of the payload, u8 type
+
+Bytes frame(uint8_t type, ByteView payload) {
   Bytes out;
-  out.reserve(payload.size() + 1);
-  out.push_back(type);
-  append(out, payload);
+  out.reserve(payload.size() + kHead);
+  Writer writer(out);
+  writer.u16(static_cast<uint16_t>(payload.size()));
+  writer.u8(type);
+  writer.raw(payload);
   return out;
 }
 
@@ -41,9 +45,11 @@ MembershipCluster::Node& MembershipCluster::add(const std::vector<size_t>& seeds
   Bytes seed(32);
   for (uint8_t& byte : seed) byte = static_cast<uint8_t>(world_.random().next());
   auto node = std::unique_ptr<Node>(new Node{.key = crypto::SigningKey::from_seed(seed)});
+  node->node_id = crypto::node_id(node->key.public_key());
   node->index = nodes_.size();
   node->host = &world_.add_host("node" + std::to_string(node->index));
   node->address = Multiaddr::from({node->host->address, kPort});
+  by_id_[node->id()] = node->index;
   nodes_.push_back(std::move(node));
   for (size_t index : seeds) nodes_.back()->seeds.push_back(nodes_.at(index)->address);
   return *nodes_.back();
@@ -51,6 +57,7 @@ MembershipCluster::Node& MembershipCluster::add(const std::vector<size_t>& seeds
 
 void MembershipCluster::start(Node& node) {
   KITH_CHECK(!node.life);
+  if (!node.host->up) world_.power_on(*node.host);
   Process& process = world_.start(*node.host);
   node.incarnation =
       std::max(node.incarnation + 1, static_cast<uint64_t>(unix_ms(world_.wall_now(*node.host))));
@@ -60,11 +67,13 @@ void MembershipCluster::start(Node& node) {
   self.name = node.host->name;
   self.membership = node.address;
   self.data = Multiaddr::from({node.host->address, kPort + 1});
-  Core core(config_, node.key, self, world_.random().next(), world_.now());
+  MonoTime now = world_.now(*node.host);
+  Core core(config_, node.key, self, world_.random().next(), now, notary_);
   for (const Multiaddr& seed : node.seeds) core.add_seed(seed);
-  core.set_state(membership::State::ready, world_.now());
+  core.set_state(membership::State::ready, now);
   node.life = std::make_unique<Life>(process, std::move(core));
   node.well_since = world_.now();
+  sizes_.insert(1);
   Node* self_node = &node;
   auto at = world_.wires().listen(process, {node.host->address, kPort},
                                   [this, self_node, life = node.life.get()](std::unique_ptr<Wire> wire) {
@@ -83,11 +92,19 @@ void MembershipCluster::kill(Node& node) {
   past_.push_back(std::move(node.life));
 }
 
+void MembershipCluster::lose_power(Node& node) {
+  if (!node.life) return;
+  if (node.life->timer) *node.life->timer = true;
+  world_.power_off(*node.host);
+  for (auto& [number, connection] : node.life->connections) *connection.deadline = true;
+  past_.push_back(std::move(node.life));
+}
+
 void MembershipCluster::leave(Node& node) {
-  node.life->core.set_state(membership::State::left, world_.now());
+  node.life->core.set_state(membership::State::left, world_.now(*node.host));
   pump(node);
   for (auto& [number, connection] : node.life->connections) {
-    connection.wire->send({kGoodbye});
+    connection.wire->send(frame(kGoodbye, {}));
     connection.wire->shutdown();  // not close: an RST could overtake the words
   }
   world_.after(kLinger, [this, &node, life = node.life.get()] {
@@ -125,16 +142,18 @@ std::vector<MembershipCluster::Node*> MembershipCluster::running() {
   return out;
 }
 
+// Equal hashes are equal views, so one view has to be looked at.
 bool MembershipCluster::agree(const std::vector<Node*>& nodes) const {
-  return std::all_of(nodes.begin(), nodes.end(), [&](const Node* node) {
+  if (nodes.empty()) return true;
+  const Core& one = nodes[0]->life->core;
+  bool equal = std::all_of(nodes.begin(), nodes.end(), [&](const Node* node) {
     const Core& core = node->life->core;
-    if (core.live_members() != nodes.size() || core.view_hash() != nodes[0]->life->core.view_hash())
-      return false;
-    return std::all_of(nodes.begin(), nodes.end(), [&](const Node* other) {
-      const membership::NodeRecord* record = core.member(other->id());
-      return record != nullptr && record->incarnation == other->incarnation;
-    });
+    return core.live_members() == nodes.size() && core.view_hash() == one.view_hash();
   });
+  return equal && std::all_of(nodes.begin(), nodes.end(), [&](const Node* node) {
+           const membership::NodeRecord* record = one.member(node->id());
+           return record != nullptr && record->incarnation == node->incarnation;
+         });
 }
 
 std::optional<MonoTime> MembershipCluster::saw_down(const Node& node, const Node& other,
@@ -147,17 +166,26 @@ std::optional<MonoTime> MembershipCluster::saw_down(const Node& node, const Node
 }
 
 std::string MembershipCluster::describe() const {
+  constexpr size_t kMany = 16;  // nodes, above which one cannot read what each sees of each
   std::string out = "seed " + std::to_string(world_.seed()) + " at " +
                     std::to_string(world_.now().time_since_epoch() / 1ms) + " ms\n";
+  std::map<std::string, size_t> views;
   for (const auto& node : nodes_) {
     if (!node->life) continue;
+    const Core& core = node->life->core;
+    std::string hash = ", hash " + std::to_string(core.view_hash() & 0xffff) + "\n";
+    if (nodes_.size() > kMany) {
+      ++views[std::to_string(core.live_members()) + " members" + hash];
+      continue;
+    }
     out += node->host->name + (node->running() ? " sees" : " (paused) sees");
-    for (const auto& member : node->life->core.members()) {
+    for (const auto& member : core.members()) {
       out += " " + member.record.name;
       if (member.link != membership::Member::Link::alive) out += "?";
     }
-    out += ", hash " + std::to_string(node->life->core.view_hash() & 0xffff) + "\n";
+    out += hash;
   }
+  for (const auto& [view, count] : views) out += std::to_string(count) + " nodes: " + view;
   for (const std::string& violation : violations_) out += violation + "\n";
   return out;
 }
@@ -168,11 +196,9 @@ void MembershipCluster::pump(Node& node) {
   bool busy = true;
   while (busy) {
     busy = false;
-    while (auto transmit = life.core.poll_transmit()) {
+    while (auto wanted = life.core.poll_transmit()) {
       busy = true;
-      auto link = life.links.find(transmit->to);
-      if (link != life.links.end())
-        life.connections.at(link->second).wire->send(segment_of(transmit->type, transmit->payload));
+      transmit(life, *wanted);
     }
     while (auto event = life.core.poll_event()) {
       busy = true;
@@ -183,26 +209,73 @@ void MembershipCluster::pump(Node& node) {
       dial(node, *wanted);
     }
   }
+  if (life.view_number != life.core.view_number()) {
+    life.view_number = life.core.view_number();
+    life.changes.push_back(world_.now());
+    sizes_.insert(life.core.live_members());
+  }
+  arm(node);
+}
+
+void MembershipCluster::transmit(Life& life, const membership::Transmit& wanted) {
+  auto link = life.links.find(wanted.to);
+  if (link == life.links.end()) return;
+  if (framed_payload_ != wanted.payload.shared() || (*framed_)[2] != wanted.type) {
+    framed_payload_ = wanted.payload.shared();
+    framed_ = std::make_shared<const Bytes>(frame(wanted.type, wanted.payload));
+  }
+  life.bytes_sent += framed_->size();
+  ++life.messages_sent;
+  link->second->wire->send(framed_);
+}
+
+// A timer that is too early does no harm: it is set anew when it fires, not with each message.
+void MembershipCluster::arm(Node& node) {
+  Life& life = *node.life;
+  MonoTime next = world_.when_it_is(life.core.poll_timeout(), *node.host);
+  if (next >= life.timer_at || next == kNever) return;
   if (life.timer) *life.timer = true;
-  MonoTime next = life.core.poll_timeout();
-  if (next == kNever) return;
   life.timer = std::make_shared<bool>(false);
-  Node* self = &node;
+  life.timer_at = next;
   world_.at(
       next,
-      [this, self] {
-        self->life->core.handle_timeout(world_.now());
-        pump(*self);
+      [this, &node] {
+        Life& alive = *node.life;
+        alive.timer_at = kNever;
+        MonoTime now = world_.now(*node.host);
+        if (now < alive.core.poll_timeout()) return arm(node);
+        alive.core.handle_timeout(now);
+        pump(node);
       },
       &life.process, life.timer);
+}
+
+// A name gives one of its addresses, another each time.
+std::optional<IpAddress> MembershipCluster::resolve(const Multiaddr& address) {
+  if (!address.is_name()) return *IpAddress::parse(address.host);
+  auto at = world_.names().find(address.host);
+  if (at == world_.names().end() || at->second.empty()) return std::nullopt;
+  return at->second[world_.random().below(at->second.size())];
 }
 
 void MembershipCluster::dial(Node& node, const membership::Dial& wanted) {
   Node* self = &node;
   Life* life = node.life.get();
   Multiaddr address = wanted.address;
-  IpAddress ip = *IpAddress::parse(address.host);
   MonoTime deadline = world_.now() + config_.dial_timeout;
+  std::optional<IpAddress> found = resolve(address);
+  if (!found) {
+    world_.after(
+        1ms,
+        [this, self, life, address] {
+          if (self->life.get() != life) return;
+          life->core.dial_result(address, DialOutcome::unreachable, world_.now(*self->host));
+          pump(*self);
+        },
+        &life->process);
+    return;
+  }
+  IpAddress ip = *found;
   world_.wires().connect(
       life->process, {ip, address.port}, deadline,
       [this, self, life, address, deadline](Result<std::unique_ptr<Wire>> wire) {
@@ -211,7 +284,7 @@ void MembershipCluster::dial(Node& node, const membership::Dial& wanted) {
           DialOutcome outcome = wire.error().code() == Code::refused       ? DialOutcome::refused
                                 : wire.error().code() == Code::unreachable ? DialOutcome::unreachable
                                                                            : DialOutcome::timeout;
-          life->core.dial_result(address, outcome, world_.now());
+          life->core.dial_result(address, outcome, world_.now(*self->host));
           return pump(*self);
         }
         uint64_t number = adopt(*self, *std::move(wire), true, address);
@@ -229,10 +302,11 @@ uint64_t MembershipCluster::adopt(Node& node, std::unique_ptr<Wire> wire, bool d
   Life* life = node.life.get();
   Node* self = &node;
   Connection& connection = life->connections[number];
+  connection.number = number;
   connection.wire = std::move(wire);
   connection.dialled = dialled;
   connection.address = std::move(address);
-  connection.wire->send(segment_of(kHello, life->core.self_record()));
+  connection.wire->send(frame(kHello, life->core.self_record()));
   Wire::Handlers handlers;
   handlers.on_data = [this, self, life, number](ByteView segment) {
     if (self->life.get() == life) take(*self, number, segment);
@@ -245,31 +319,57 @@ uint64_t MembershipCluster::adopt(Node& node, std::unique_ptr<Wire> wire, bool d
 }
 
 void MembershipCluster::take(Node& node, uint64_t number, ByteView segment) {
+  auto at = node.life->connections.find(number);
+  if (at == node.life->connections.end()) return;
+  Connection& connection = at->second;
+  connection.wire->consumed(segment.size());
+  Bytes whole = std::move(connection.partial);
+  connection.partial.clear();
+  if (!whole.empty()) {
+    append(whole, segment);
+    segment = whole;
+  }
+  while (segment.size() >= kHead) {
+    Reader head(segment);
+    size_t size = head.u16();
+    uint8_t type = head.u8();
+    if (segment.size() < kHead + size) break;
+    if (!take_message(node, connection, type, segment.subspan(kHead, size))) return;
+    segment = segment.subspan(kHead + size);
+  }
+  if (!segment.empty()) connection.partial.assign(segment.begin(), segment.end());
+}
+
+// False when the connection is no more.
+bool MembershipCluster::take_message(Node& node, Connection& connection, uint8_t type, ByteView payload) {
   Life& life = *node.life;
-  auto at = life.connections.find(number);
-  if (at == life.connections.end()) return;
-  at->second.wire->consumed(segment.size());
-  ByteView payload = segment.subspan(1);
-  if (segment[0] == kHello) return take_hello(node, number, payload);
-  if (segment[0] == kGoodbye) return ended(node, number, LinkEnd::goodbye);
-  if (!at->second.peer) return;
-  auto link = life.links.find(*at->second.peer);
-  if (link == life.links.end() || link->second != number) return;
-  Result<void> done = life.core.handle_message(*at->second.peer, segment[0], payload, world_.now());
-  if (!done) violations_.push_back("a message of a healthy peer was refused: " + done.error().message());
-  pump(node);
+  uint64_t number = connection.number;
+  if (type == kHello) {
+    take_hello(node, number, payload);
+  } else if (type == kGoodbye) {
+    ended(node, number, LinkEnd::goodbye);
+  } else if (connection.peer) {
+    NodeId peer = *connection.peer;
+    auto link = life.links.find(peer);
+    if (link == life.links.end() || link->second != &connection) return false;
+    Result<void> done = life.core.handle_message(peer, type, payload, world_.now(*node.host));
+    if (!done) violations_.push_back("a message of a healthy peer was refused: " + done.error().message());
+    pump(node);
+  }
+  return life.connections.contains(number);
 }
 
 void MembershipCluster::take_hello(Node& node, uint64_t number, ByteView bytes) {
   Life& life = *node.life;
   Connection& connection = life.connections.at(number);
   *connection.deadline = true;
-  auto record = membership::NodeRecord::decode(bytes);
-  KITH_CHECK(record.has_value());
+  auto signed_record = notary_->record(bytes);
+  KITH_CHECK(signed_record.has_value());
+  const membership::NodeRecord* record = &(*signed_record)->record;
   std::optional<Multiaddr> dialled = std::exchange(connection.address, std::nullopt);
   auto drop = [&](DialOutcome outcome) {
     life.connections.erase(number);
-    if (dialled) life.core.dial_result(*dialled, outcome, world_.now(), record->id);
+    if (dialled) life.core.dial_result(*dialled, outcome, world_.now(*node.host), record->id);
     pump(node);
   };
   if (record->id == node.id()) return drop(DialOutcome::self);
@@ -277,17 +377,17 @@ void MembershipCluster::take_hello(Node& node, uint64_t number, ByteView bytes) 
   connection.incarnation = record->incarnation;
   auto other = life.links.find(record->id);
   if (other != life.links.end()) {
-    Connection& present = life.connections.at(other->second);
+    Connection& present = *other->second;
     bool we_are_smaller = node.id() < record->id;
     bool keep = present.incarnation > record->incarnation;
     if (present.incarnation == record->incarnation && present.dialled != connection.dialled)
       keep = present.dialled == we_are_smaller;
     if (keep) return drop(DialOutcome::duplicate);
-    life.connections.erase(other->second);
+    life.connections.erase(present.number);
   }
-  life.links[record->id] = number;
-  life.core.link_up(record->id, bytes, world_.now());
-  if (dialled) life.core.dial_result(*dialled, DialOutcome::connected, world_.now(), record->id);
+  life.links[record->id] = &connection;
+  life.core.link_up(record->id, bytes, world_.now(*node.host));
+  if (dialled) life.core.dial_result(*dialled, DialOutcome::connected, world_.now(*node.host), record->id);
   pump(node);
 }
 
@@ -297,11 +397,12 @@ void MembershipCluster::ended(Node& node, uint64_t number, LinkEnd how) {
   if (at == life.connections.end()) return;
   if (!at->second.peer) return dial_failed(node, number, DialOutcome::rejected);
   NodeId peer = *at->second.peer;
-  life.connections.erase(at);
   auto link = life.links.find(peer);
-  if (link != life.links.end() && link->second == number) {
+  bool counted = link != life.links.end() && link->second == &at->second;
+  life.connections.erase(at);
+  if (counted) {
     life.links.erase(link);
-    life.core.link_down(peer, how, world_.now());
+    life.core.link_down(peer, how, world_.now(*node.host));
   }
   pump(node);
 }
@@ -314,7 +415,7 @@ void MembershipCluster::dial_failed(Node& node, uint64_t number, DialOutcome out
   *at->second.deadline = true;
   std::optional<Multiaddr> address = at->second.address;
   life.connections.erase(at);
-  if (address) life.core.dial_result(*address, outcome, world_.now());
+  if (address) life.core.dial_result(*address, outcome, world_.now(*node.host));
   pump(node);
 }
 
@@ -325,7 +426,7 @@ void MembershipCluster::handle(Node& node, const membership::Event& event) {
   if (auto* drop = std::get_if<membership::DropLink>(&event)) {
     auto link = life.links.find(drop->node);
     if (link == life.links.end()) return;
-    life.connections.erase(link->second);
+    life.connections.erase(link->second->number);
     life.links.erase(link);
   } else if (auto* down = std::get_if<membership::MemberDown>(&event)) {
     watch(node, *down);
@@ -335,9 +436,9 @@ void MembershipCluster::handle(Node& node, const membership::Event& event) {
 }
 
 void MembershipCluster::watch(Node& node, const membership::MemberDown& down) {
-  auto other = std::find_if(nodes_.begin(), nodes_.end(), [&](auto& n) { return n->id() == down.node; });
-  if (other == nodes_.end()) return;
-  const Node& subject = **other;
+  auto other = by_id_.find(down.node);
+  if (other == by_id_.end()) return;
+  const Node& subject = *nodes_[other->second];
   bool quiet = world_.whole() && world_.now() - whole_since_ > kAftermath && subject.running() &&
                subject.life->core.self().state != membership::State::left &&
                world_.now() - subject.well_since > kAftermath && world_.now() - node.well_since > kAftermath;

@@ -9,10 +9,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "membership/core.h"
+#include "sim/memo_notary.h"
 #include "sim/wire.h"
 #include "sim/world.h"
 
@@ -20,6 +23,7 @@ namespace kith::sim {
 
 class MembershipCluster {
  public:
+  static constexpr uint16_t kPort = 9450;
   struct Seen {
     MonoTime at;
     membership::Event event;
@@ -29,7 +33,9 @@ class MembershipCluster {
     bool dialled = false;              // by us
     std::optional<Multiaddr> address;  // of our dial, until it has its result
     std::optional<NodeId> peer;        // after its hello
-    uint64_t incarnation = 0;          // of the peer
+    uint64_t number = 0;
+    uint64_t incarnation = 0;  // of the peer
+    Bytes partial;             // of a message that is not all here yet
     World::Cancel deadline = std::make_shared<bool>(false);
   };
   // One life of a node: gone with its process.
@@ -37,10 +43,14 @@ class MembershipCluster {
     Life(Process& p, membership::Core c) : process(p), core(std::move(c)) {}
     Process& process;
     membership::Core core;
-    std::map<uint64_t, Connection> connections;  // by a number of our own
-    std::map<NodeId, uint64_t> links;            // the one that counts for each peer
+    std::map<uint64_t, Connection> connections;             // by a number of our own
+    std::unordered_map<NodeId, Connection*, IdHash> links;  // the one that counts for each peer
     World::Cancel timer;
+    MonoTime timer_at = kNever;
     std::vector<Seen> seen;
+    uint64_t view_number = 0;       // of the core, when we last looked ...
+    std::vector<MonoTime> changes;  // ... and when that had changed
+    size_t bytes_sent = 0, messages_sent = 0;
   };
   struct Node {
     size_t index = 0;
@@ -51,7 +61,8 @@ class MembershipCluster {
     uint64_t incarnation = 0;
     MonoTime well_since;  // running, and not disturbed since
     std::unique_ptr<Life> life;
-    NodeId id() const { return crypto::node_id(key.public_key()); }
+    NodeId node_id;
+    const NodeId& id() const { return node_id; }
     bool running() const { return life && life->process.state() == Process::State::running; }
   };
 
@@ -62,17 +73,23 @@ class MembershipCluster {
   Node& add(const std::vector<size_t>& seeds = {});
   void start(Node& node);  // a new life: a greater incarnation, the same key and address
   void kill(Node& node);
-  void leave(Node& node);  // in order: says so, then ends
+  void lose_power(Node& node);  // as kill, and nobody is told; the machine is up again for the next start
+  void leave(Node& node);       // in order: says so, then ends
   void pause(Node& node);
   void resume(Node& node);
   void split(const std::vector<Node*>& one, const std::vector<Node*>& other);
   void heal();
+  void disturb(Node& node) {
+    node.well_since = world_.now();
+  }  // what it sees and suffers soon is no violation
 
   World& world() { return world_; }
   Node& operator[](size_t index) { return *nodes_[index]; }
   size_t size() const { return nodes_.size(); }
   std::vector<Node*> running();
 
+  // All the sizes of views that any node has seen.
+  const std::set<size_t>& sizes_seen() const { return sizes_; }
   // Each of these nodes has exactly these nodes in its view, in their present lives, and equal hashes.
   bool agree(const std::vector<Node*>& nodes) const;
   bool agree() { return agree(running()); }
@@ -85,9 +102,13 @@ class MembershipCluster {
 
  private:
   void pump(Node& node);
+  void arm(Node& node);
+  void transmit(Life& life, const membership::Transmit& transmit);
+  std::optional<IpAddress> resolve(const Multiaddr& address);
   void dial(Node& node, const membership::Dial& dial);
   uint64_t adopt(Node& node, std::unique_ptr<Wire> wire, bool dialled, std::optional<Multiaddr> address);
   void take(Node& node, uint64_t number, ByteView segment);
+  bool take_message(Node& node, Connection& connection, uint8_t type, ByteView payload);
   void take_hello(Node& node, uint64_t number, ByteView record);
   void ended(Node& node, uint64_t number, membership::LinkEnd how);
   void dial_failed(Node& node, uint64_t number, membership::DialOutcome outcome);
@@ -96,11 +117,16 @@ class MembershipCluster {
 
   World& world_;
   membership::Config config_;
+  std::shared_ptr<MemoNotary> notary_ = std::make_shared<MemoNotary>();
+  std::map<NodeId, size_t> by_id_;
+  // The last payload as a segment: what goes to many nodes is framed once.
+  std::shared_ptr<const Bytes> framed_payload_, framed_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Life>> past_;  // their processes may still have events
   MonoTime whole_since_;
   uint64_t next_connection_ = 1;
   std::vector<std::string> violations_;
+  std::set<size_t> sizes_;
 };
 
 }  // namespace kith::sim

@@ -45,7 +45,7 @@ struct ClusterConfig {
   // encryption.psk: the first key is offered, all are accepted. A list, or one value.
   std::vector<crypto::Secret> psks;
   std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start
-  size_t max_members = 32;    // everyone observes everyone up to here
+  size_t max_members = 1024;  // replication talks with every member: what it costs grows with them
   FailoverConfig failover;
 };
 

@@ -27,15 +27,20 @@ std::string_view to_string(DownReason reason) {
   return "unknown";
 }
 
-Core::Core(Config config, crypto::SigningKey key, NodeRecord self, uint64_t seed, MonoTime now)
-    : config_(config), key_(std::move(key)), self_(std::move(self)), random_(seed), now_(now) {
+Core::Core(Config config, crypto::SigningKey key, NodeRecord self, uint64_t seed, MonoTime now,
+           std::shared_ptr<Notary> notary)
+    : config_(config),
+      key_(std::move(key)),
+      notary_(notary ? std::move(notary) : std::make_shared<Notary>()),
+      self_(std::move(self)),
+      random_(seed),
+      now_(now) {
   KITH_CHECK(self_.key == key_.public_key());
   self_.id = crypto::node_id(self_.key);
   self_.sequence = 1;
   self_.state = State::joining;
-  self_bytes_ = self_.encode(key_);
+  sign_ourselves();
   next_beat_ = now + Duration(random_() % static_cast<uint64_t>(config_.heartbeat.count()));
-  hash_view();
 }
 
 // Every call begins here. Time that passed unserved is time in which we did not listen: what looks like
@@ -46,108 +51,180 @@ void Core::begin(MonoTime now) {
   if (!stalled) return;
   ++counters_.stalls;
   health_ = static_cast<uint8_t>(std::min<int>(health_ + kStallHealth, kWorstHealth));
-  for (auto& [id, peer] : peers_) {
-    peer.armed = now_;
-    judge(peer);
-  }
+  for (auto& [id, edge] : edges_) edge.armed = now_;
+  for (auto& [id, claim] : claims_) claim.due = std::max(claim.due, now_ + config_.claim_hold);
+  if (cut_since_ != kNever) cut_since_ = now_;  // what lies unread may say otherwise
+  look_at_all();
 }
 
 // ... and ends here: decisions first, then what the others should know, then new dials. Leaving a
 // member drops its link, which takes an observer away, so decisions go on until nothing moves.
 void Core::settle() {
-  if (has_left()) return;
-  while (observers_changed_ || !undecided_.empty()) {
-    std::set<NodeId> subjects = std::exchange(undecided_, {});
-    bool all = std::exchange(observers_changed_, false);
-    for (auto& [id, peer] : peers_) {
-      if (all || subjects.contains(id)) decide(peer);
+  if (has_left()) return flush_news();
+  if (now_ >= admit_at_) admit_waiting();
+  settle_claims();
+  for (;;) {
+    if (surrounded_ != epoch_) surround();
+    if (rings_) {
+      undecided_.clear();
+      observers_changed_ = false;
+      if (suspects_changed_ || now_ >= cut_at_) consider_cut();
+      if (surrounded_ == epoch_) break;
+    } else {
+      if (!observers_changed_ && undecided_.empty()) break;
+      std::set<NodeId> subjects = std::exchange(undecided_, {});
+      if (std::exchange(observers_changed_, false)) {
+        for (auto& [id, peer] : peers_) decide(peer);
+      } else {
+        for (const NodeId& id : subjects) {
+          if (auto at = peers_.find(id); at != peers_.end()) decide(at->second);
+        }
+      }
     }
   }
-  if (!new_votes_.empty()) {
-    Bytes payload = VotesMessage{std::exchange(new_votes_, {})}.encode();
-    for (const auto& [id, peer] : peers_) {
-      if (!peer.live_link()) continue;
-      ++counters_.votes_sent;
-      send(id, MessageType::votes, payload);
-    }
-  }
+  if (claimed_) answer_claim();
+  if (!new_votes_.empty()) send_votes();
+  flush_news();
   start_due_dials();
 }
 
 void Core::link_up(NodeId id, ByteView bytes, MonoTime now) {
   begin(now);
+  dials_changed_ = true;
   auto head = peek_record(bytes);
   Peer* peer = nullptr;
   if (head && head->id == id && id != self_.id && !has_left()) {
-    if (auto known = peers_.find(id); known != peers_.end()) known->second.link.reset();  // it is replaced
-    peer = learn(bytes, id);
+    if (Edge* known = find_edge(id)) known->link.reset();  // it is replaced
+    if (auto at = peers_.find(id);
+        at != peers_.end() && RecordVersion(head->version) <= at->second.record().version()) {
+      peer = &at->second;
+    } else if (auto signed_record = notary_->record(bytes)) {
+      peer = at != peers_.end() ? &at->second : add_peer(*signed_record, id);
+      if (peer != nullptr && peer->record().version() < head->version) raise(*peer, *signed_record);
+    } else {
+      ++counters_.records_refused;
+    }
   }
-  if (peer == nullptr ||
-      (peer->record.incarnation == head->version.incarnation && peer->record.state == State::left)) {
+  if (peer == nullptr || (peer->record().incarnation == head->version.incarnation && peer->has_left())) {
     events_.push_back(DropLink{id});
     return settle();
   }
-  Link& link = peer->link.emplace();
+  Edge& edge = edge_of(*peer);
+  Link& link = edge.link.emplace();
   link.incarnation = head->version.incarnation;
   link.since = now_;
-  if (!peer->live_link()) {
+  edge.unneeded_since = now_;
+  edge.unanswered.reset();
+  if (!edge.live_link()) {
     // An earlier life than the one we know of: all it gets from us is the news.
-    send_records(id, {peer->bytes});
-    judge(*peer);
+    send_records(id, {peer->known});
+    judge(edge);
     return settle();
   }
-  peer->heard = now_;
-  peer->refused = false;
-  send_table(id, false);
+  edge.heard = now_;
+  edge.refused = false;
+  next_look_ = std::min(next_look_, now_ + config_.silence);
+  if (peer->is_down()) send_claim(id, id, peer->down);  // it will want to answer that
+  if (!peer->in_view && !peer->is_down()) greet(*peer);
+  if (!rings_) send_table(id, false);
   ++counters_.pings_sent;
   send(id, MessageType::ping, PingMessage{stamp_of(now_), view_hash_, health_}.encode());
-  for (auto& [other, each] : peers_) judge(each);  // another node may have had this address before
+  look_at_all();  // another node may have had this address before
   undecided_.insert(id);
+  answer_askers(edge);
   settle();
 }
 
 void Core::link_down(NodeId id, LinkEnd how, MonoTime now) {
   begin(now);
-  auto at = peers_.find(id);
-  if (at == peers_.end() || !at->second.link) return;
-  Peer& peer = at->second;
-  if (now_ - peer.link->since >= kSettledLink) peer.dial.reset(now_);
-  peer.link.reset();
+  Edge* edge = find_edge(id);
+  if (edge == nullptr || !edge->link) return settle();
+  dials_changed_ = true;
+  if (now_ - edge->link->since >= kSettledLink) edge->dial.reset(now_);
+  edge->link.reset();
   // A process that died refuses the redial at once; one that said goodbye wants to be left alone.
   if (how == LinkEnd::closed) {
-    peer.dial.hurry(now_, config_.redial_min);
+    edge->dial.hurry(now_, config_.redial_min);
   } else {
-    peer.dial.failed(now_, config_.redial_min, config_.departed_redial_max, random_);
+    edge->dial.failed(now_, config_.redial_min, config_.departed_redial_max, random_);
   }
-  judge(peer);
+  judge(*edge);
   settle();
 }
 
+Edge& Core::edge_of(Peer& peer) {
+  if (peer.edge == nullptr) {
+    peer.edge = &edges_.try_emplace(peer.id(), peer).first->second;
+    peer.edge->armed = now_;
+    peer.edge->unneeded_since = now_;
+    // Of two nodes that hear of each other at the same time, one dials first.
+    peer.edge->dial.reset(self_.id < peer.id() ? now_ : now_ + 2 * config_.redial_min);
+    next_look_ = std::min(next_look_, now_ + config_.silence);
+    dials_changed_ = true;
+  }
+  return *peer.edge;
+}
+
+Edge* Core::find_edge(const NodeId& id) {
+  auto at = edges_.find(id);
+  return at == edges_.end() ? nullptr : &at->second;
+}
+
 // Takes the link away from our side. What the peer said of others goes with it.
-void Core::drop_link(Peer& peer) {
-  if (!peer.link) return;
-  peer.link.reset();
-  peer.dial.reset(now_ + config_.redial_min);
-  events_.push_back(DropLink{peer.record.id});
-  judge(peer);
+void Core::drop_link(Edge& edge) {
+  if (!edge.link) return;
+  edge.link.reset();
+  edge.dial.reset(now_ + config_.redial_min);
+  dials_changed_ = true;
+  events_.push_back(DropLink{edge.id()});
+  judge(edge);
+}
+
+// Links that nobody wants any more end, and what is then without a purpose is forgotten.
+void Core::tidy_edges() {
+  for (auto at = edges_.begin(); at != edges_.end();) {
+    Edge& edge = at->second;
+    if (now_ >= edge.askers_until) edge.askers.clear();
+    if (edge.neighbour || edge.peer.waiting || !edge.askers.empty()) edge.unneeded_since = now_;
+    if (edge.link && now_ - edge.unneeded_since >= config_.link_grace) drop_link(edge);
+    bool idle = !edge.link && !edge.dial.in_flight && !edge.neighbour && edge.askers.empty();
+    if (idle && !edge.peer.waiting) {
+      edge.peer.edge = nullptr;
+      at = edges_.erase(at);
+    } else {
+      ++at;
+    }
+  }
 }
 
 void Core::heard(NodeId id, MonoTime now) {
   begin(now);
-  auto at = peers_.find(id);
-  if (at != peers_.end() && at->second.live_link()) {
-    at->second.heard = now_;
-    judge(at->second);
+  Edge* edge = find_edge(id);
+  if (edge != nullptr && edge->live_link()) {
+    edge->heard = now_;
+    if (!edge->contact || (edge->subject && edge->mine.verdict != Verdict::ok)) judge(*edge);
   }
   settle();
 }
 
 void Core::handle_timeout(MonoTime now) {
   begin(now);
-  if (has_left()) return;
+  if (has_left()) return flush_news();
   if (now_ >= next_beat_) beat();
-  for (auto& [id, peer] : peers_) judge(peer);
+  if (now_ >= next_look_) look_at_all();
   settle();
+}
+
+void Core::look_at_all() {
+  next_look_ = kNever;
+  if (rings_) consider_mute();
+  for (auto& [id, edge] : edges_) {
+    judge(edge);
+    for (Duration patience : {silence_of(edge), hang_of(edge)}) {
+      MonoTime at = edge.quiet_since() + patience;
+      if (at > now_) next_look_ = std::min(next_look_, at);
+    }
+  }
 }
 
 void Core::beat() {
@@ -155,9 +232,14 @@ void Core::beat() {
   if (next_beat_ <= now_) next_beat_ = now_ + config_.heartbeat;
   if (health_ > 0) --health_;
   forget_departed();
-  Bytes payload = PingMessage{stamp_of(now_), view_hash_, health_}.encode();
-  for (const auto& [id, peer] : peers_) {
-    if (!peer.live_link()) continue;
+  calm_down();
+  watch_departed();
+  tidy_edges();
+  if (rings_) look_at_all();  // alerts are taken back and relays asked in time, not in events
+  Payload payload = PingMessage{stamp_of(now_), view_hash_, health_}.encode();
+  for (const auto& [id, edge] : edges_) {
+    // In a large cluster the observer asks and its subject's answer is the sign of life for both.
+    if (!edge.live_link() || (rings_ && edge.neighbour && !edge.subject)) continue;
     ++counters_.pings_sent;
     send(id, MessageType::ping, payload);
   }
@@ -165,163 +247,94 @@ void Core::beat() {
 
 MonoTime Core::poll_timeout() const {
   if (has_left()) return kNever;
-  MonoTime next = std::min(next_beat_, next_dial());
-  for (const auto& [id, peer] : peers_) {
-    for (Duration patience : {silence_of(peer), hang_of(peer)}) {
-      MonoTime at = peer.quiet_since() + patience;
-      if (at > now_) next = std::min(next, at);
-    }
-  }
+  MonoTime next = std::min({next_beat_, next_dial_, next_look_, admit_at_, cut_at_});
+  if (!new_records_.empty() || !new_alerts_.empty()) next = std::min(next, flush_at_);
+  for (const auto& [id, claim] : claims_) next = std::min(next, claim.due);
+  if (claimed_ && refute_after_ > now_) next = std::min(next, refute_after_);
   return next;
 }
 
 Result<void> Core::handle_message(NodeId from, uint8_t type, ByteView payload, MonoTime now) {
   begin(now);
-  auto at = peers_.find(from);
-  if (has_left() || at == peers_.end() || !at->second.link) return {};  // crossed with the end of the link
-  Peer& peer = at->second;
-  auto refuse = [&](Error error) {
-    ++counters_.messages_refused;
-    settle();
-    return error;
-  };
-  if (!peer.live_link()) {  // an earlier life has nothing to say
+  Edge* edge = find_edge(from);
+  // Crossed with the end of the link; or an earlier life, which has nothing to say.
+  if (has_left() || edge == nullptr || !edge->live_link()) {
     settle();
     return {};
   }
-  peer.heard = now_;
-  judge(peer);
+  edge->heard = now_;
+  if (!edge->contact || (edge->subject && edge->mine.verdict != Verdict::ok)) judge(*edge);
+  Result<void> taken = take(*edge, type, payload);
+  if (!taken) ++counters_.messages_refused;
+  settle();
+  return taken;
+}
+
+Result<void> Core::take(Edge& edge, uint8_t type, ByteView payload) {
   switch (static_cast<MessageType>(type)) {
     case MessageType::ping: {
-      auto ping = PingMessage::decode(payload);
-      if (!ping) return refuse(std::move(ping).error());
-      take_ping(peer, *ping);
-      break;
+      KITH_TRY(PingMessage ping, PingMessage::decode(payload));
+      take_ping(edge, ping);
+      return {};
     }
     case MessageType::ack: {
-      auto ack = AckMessage::decode(payload);
-      if (!ack) return refuse(std::move(ack).error());
-      Duration sample{static_cast<int64_t>(stamp_of(now_) - ack->stamp)};
-      if (sample >= 0s && sample <= kMaxRoundTrip) peer.link->rtt.add(sample);
-      break;
+      KITH_TRY(AckMessage ack, AckMessage::decode(payload));
+      Duration sample{static_cast<int64_t>(stamp_of(now_) - ack.stamp)};
+      if (sample >= 0s && sample <= kMaxRoundTrip) edge.link->rtt.add(sample);
+      return {};
     }
     case MessageType::votes: {
-      auto votes = VotesMessage::decode(payload);
-      if (!votes) return refuse(std::move(votes).error());
-      take_votes(peer, *std::move(votes));
-      break;
+      KITH_TRY(VotesMessage votes, VotesMessage::decode(payload));
+      take_votes(edge, std::move(votes));
+      return {};
     }
     case MessageType::digest: {
-      auto digest = DigestMessage::decode(payload);
-      if (!digest) return refuse(std::move(digest).error());
-      take_digest(peer, *digest);
-      break;
+      KITH_TRY(DigestMessage digest, DigestMessage::decode(payload));
+      take_digest(edge, digest);
+      return {};
     }
     case MessageType::records: {
-      auto records = RecordsMessage::decode(payload);
-      if (!records) return refuse(std::move(records).error());
-      take_records(peer, *records);
-      break;
+      KITH_TRY(RecordsMessage records, RecordsMessage::decode(payload));
+      take_records(edge, records);
+      return {};
     }
-    default: ++counters_.messages_unknown; break;
+    case MessageType::alerts: {
+      KITH_TRY(AlertsMessage alerts, AlertsMessage::decode(payload));
+      for (const Alert& alert : alerts.alerts) take_alert(alert, edge.id());
+      return {};
+    }
+    case MessageType::sums: {
+      KITH_TRY(SumsMessage sums, SumsMessage::decode(payload));
+      take_sums(edge, sums);
+      return {};
+    }
+    case MessageType::reach:
+    case MessageType::reached: {
+      KITH_TRY(ReachMessage reach, ReachMessage::decode(payload));
+      static_cast<MessageType>(type) == MessageType::reach ? take_reach(edge, reach) : take_reached(reach);
+      return {};
+    }
   }
-  settle();
+  ++counters_.messages_unknown;
   return {};
 }
 
-void Core::take_ping(Peer& peer, const PingMessage& ping) {
-  send(peer.record.id, MessageType::ack, AckMessage{ping.stamp, view_hash_, health_}.encode());
-  peer.link->health = ping.health;
-  if (ping.view_hash == view_hash_) {
-    peer.link->views_differ = 0;
-  } else if (++peer.link->views_differ >= kPatience) {
-    peer.link->views_differ = 0;
-    send_table(peer.record.id, true);
+void Core::take_ping(Edge& edge, const PingMessage& ping) {
+  Link& link = *edge.link;
+  bool first = link.views_differ == 0 && now_ - link.since < config_.heartbeat;
+  send(edge.id(), MessageType::ack, AckMessage{ping.stamp, view_hash_, health_}.encode());
+  link.health = ping.health;
+  if (ping.view_hash == view_hash_ || edge.peer.waiting) {
+    link.views_differ = 0;
+    return;
   }
+  if (++link.views_differ < kPatience && !(rings_ && first)) return;
+  link.views_differ = 0;
+  rings_ ? send_sums(edge.id()) : send_table(edge.id(), true);
 }
 
-void Core::take_votes(Peer& peer, VotesMessage message) {
-  for (const Vote& vote : message.votes) {
-    auto& known = peer.link->votes;
-    if (known.size() >= kMaxSubjects && !known.contains(vote.subject)) continue;
-    known[vote.subject] = vote;
-    auto subject = peers_.find(vote.subject);
-    if (subject == peers_.end()) continue;
-    undecided_.insert(vote.subject);
-    // Somebody reaches it, so it is time to look again ourselves.
-    if (vote.verdict == Verdict::ok && !subject->second.link)
-      subject->second.dial.hurry(now_, config_.redial_min);
-  }
-}
-
-// What is newer here goes back; what is newer there is asked for with our own digest.
-void Core::take_digest(Peer& peer, const DigestMessage& digest) {
-  std::map<NodeId, RecordVersion> theirs;
-  for (const RecordHead& head : digest.heads) theirs[head.id] = head.version;
-  std::vector<ByteView> newer;
-  bool behind = false;
-  auto compare = [&](const NodeId& id, RecordVersion ours, ByteView bytes, bool offer) {
-    auto at = theirs.find(id);
-    if (at == theirs.end()) {
-      if (offer) newer.push_back(bytes);
-      return;
-    }
-    if (at->second < ours) newer.push_back(bytes);
-    if (at->second > ours) behind = true;
-    theirs.erase(at);
-  };
-  compare(self_.id, self_.version(), self_bytes_, true);
-  for (const auto& [id, other] : peers_) compare(id, other.record.version(), other.bytes, other.in_view);
-  send_records(peer.record.id, newer);
-  if (digest.answer && (behind || !theirs.empty())) send_digest(peer.record.id, false);
-}
-
-void Core::take_records(Peer& peer, const RecordsMessage& message) {
-  NodeId from = peer.record.id;
-  for (const Bytes& record : message.records) learn(record, from);
-}
-
-void Core::send(const NodeId& to, MessageType type, Bytes payload) {
+void Core::send(const NodeId& to, MessageType type, Payload payload) {
   transmits_.push_back({to, static_cast<uint8_t>(type), std::move(payload)});
-}
-
-void Core::send_records(const NodeId& to, const std::vector<ByteView>& records) {
-  RecordsMessage batch;
-  size_t size = 0;
-  auto flush = [&] {
-    if (batch.records.empty()) return;
-    send(to, MessageType::records, batch.encode());
-    batch.records.clear();
-    size = 0;
-  };
-  for (ByteView record : records) {
-    if (size + record.size() + kMaxRecordBytes > kMaxMessageBytes) flush();
-    batch.records.emplace_back(record.begin(), record.end());
-    size += record.size();
-  }
-  flush();
-}
-
-// The view, and who left it on purpose: the others should not have to find that out as a crash.
-void Core::send_digest(const NodeId& to, bool answer) {
-  DigestMessage digest{answer, {{self_.id, self_.version()}}};
-  for (const auto& [id, peer] : peers_) {
-    if (peer.in_view || peer.record.state == State::left) digest.heads.push_back({id, peer.record.version()});
-    if (digest.heads.size() == kMaxSubjects) break;
-  }
-  ++counters_.digests_sent;
-  send(to, MessageType::digest, digest.encode());
-}
-
-void Core::send_table(const NodeId& to, bool answer) {
-  send_digest(to, answer);
-  VotesMessage table;
-  for (const auto& [id, peer] : peers_) {
-    if (peer.mine.verdict != Verdict::none && id != to) table.votes.push_back(peer.mine);
-    if (table.votes.size() == kMaxSubjects) break;
-  }
-  ++counters_.votes_sent;
-  send(to, MessageType::votes, table.encode());
 }
 
 void Core::set_state(State state, MonoTime now) {
@@ -371,18 +384,18 @@ std::vector<Member> Core::members() const {
   for (const auto& [id, peer] : peers_) {
     if (!peer.in_view) continue;
     Member& row = out.emplace_back();
-    row.record = peer.record;
+    row.record = peer.record();
     row.since = peer.member_since;
-    if (const Link* link = peer.live_link()) {
+    row.damped = peer.damped;
+    if (peer.damped) row.link = Member::Link::unreachable;
+    const Edge* edge = peer.edge;
+    if (edge == nullptr || !(edge->neighbour || edge->link)) continue;  // others have an eye on it
+    if (const Link* link = edge->live_link()) {
       row.rtt = link->rtt.smoothed;
       row.health = link->health;
     }
-    if (peer.reachable) {
-      row.link = Member::Link::alive;
-    } else {
-      bool accused = peer.mine.verdict == Verdict::silent || peer.mine.verdict == Verdict::refused;
-      row.link = accused ? Member::Link::unreachable : Member::Link::suspect;
-    }
+    if (!edge->contact)
+      row.link = is_bad(edge->mine.verdict) ? Member::Link::unreachable : Member::Link::suspect;
   }
   return out;
 }
@@ -390,7 +403,12 @@ std::vector<Member> Core::members() const {
 const NodeRecord* Core::member(const NodeId& node) const {
   if (node == self_.id) return &self_;
   auto at = peers_.find(node);
-  return at != peers_.end() && at->second.in_view ? &at->second.record : nullptr;
+  return at != peers_.end() && at->second.in_view ? &at->second.record() : nullptr;
+}
+
+size_t Core::links() const {
+  return static_cast<size_t>(std::count_if(edges_.begin(), edges_.end(),
+                                           [](const auto& entry) { return entry.second.live_link(); }));
 }
 
 }  // namespace kith::membership

@@ -43,6 +43,7 @@ bool Core::add_seed(Multiaddr address, SeedKind kind) {
   place->kind = kind;
   place->named = now_;
   place->dial.reset(now_);
+  dials_changed_ = true;
   start_due_dials();
   return true;
 }
@@ -57,23 +58,26 @@ Core::Seed* Core::make_room_for_seed() {
   return oldest;
 }
 
-bool Core::wants_dial(const Peer& peer) const {
-  return !peer.link && !peer.dial.in_flight && peer.record.state != State::left &&
-         may_dial(peer.record.membership);
+bool Core::wants_dial(const Edge& edge) const {
+  return !edge.link && !edge.dial.in_flight && !edge.peer.has_left() &&
+         (edge.neighbour || !edge.askers.empty()) && may_dial(edge.record().membership);
 }
 
+// In a large cluster a seed that is a member needs no link of ours.
 bool Core::wants_dial(const Seed& seed) const {
   if (seed.dial.in_flight || !may_dial(seed.address)) return false;
   if (!seed.occupant) return true;
   auto at = peers_.find(*seed.occupant);
-  return at == peers_.end() || !at->second.link;
+  if (at == peers_.end()) return true;
+  bool linked = at->second.edge != nullptr && at->second.edge->link;
+  return !linked && !(rings_ && at->second.in_view);
 }
 
 // A node that we are linked with lives there: whoever else claims the address is gone from it.
 bool Core::is_taken(const Multiaddr& address) const {
   if (address == self_.membership) return true;
-  return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
-    return entry.second.live_link() && entry.second.record.membership == address;
+  return std::any_of(edges_.begin(), edges_.end(), [&](const auto& entry) {
+    return entry.second.live_link() && entry.second.record().membership == address;
   });
 }
 
@@ -81,16 +85,18 @@ bool Core::is_taken(const Multiaddr& address) const {
 bool Core::may_dial(const Multiaddr& address) const {
   if (is_taken(address)) return false;
   auto busy = [&](const Backoff& dial) { return dial.in_flight == address; };
-  return std::none_of(peers_.begin(), peers_.end(),
+  return std::none_of(edges_.begin(), edges_.end(),
                       [&](const auto& entry) { return busy(entry.second.dial); }) &&
          std::none_of(seeds_.begin(), seeds_.end(), [&](const Seed& seed) { return busy(seed.dial); });
 }
 
 void Core::start_due_dials() {
-  if (has_left()) return;
-  for (auto& [id, peer] : peers_) {
+  if (has_left() || (!dials_changed_ && now_ < next_dial_)) return;
+  dials_changed_ = false;
+  next_dial_ = kNever;  // when all places are taken, a result comes first
+  for (auto& [id, edge] : edges_) {
     if (dialling_ >= config_.max_dials) return;
-    if (peer.dial.next <= now_ && wants_dial(peer)) start_dial(peer.dial, peer.record.membership, id);
+    if (edge.dial.next <= now_ && wants_dial(edge)) start_dial(edge.dial, edge.record().membership, id);
   }
   std::vector<Seed*> due;
   for (Seed& seed : seeds_) {
@@ -104,6 +110,13 @@ void Core::start_due_dials() {
     if (seed->occupant) seed->dial.trouble_since = now_;  // it was well until now
     start_dial(seed->dial, seed->address, std::nullopt);
   }
+  if (dialling_ >= config_.max_dials) return;
+  for (const auto& [id, edge] : edges_) {
+    if (edge.dial.next < next_dial_ && wants_dial(edge)) next_dial_ = edge.dial.next;
+  }
+  for (const Seed& seed : seeds_) {
+    if (seed.dial.next < next_dial_ && wants_dial(seed)) next_dial_ = seed.dial.next;
+  }
 }
 
 void Core::start_dial(Backoff& dial, const Multiaddr& address, std::optional<NodeId> expected) {
@@ -114,23 +127,12 @@ void Core::start_dial(Backoff& dial, const Multiaddr& address, std::optional<Nod
   dials_.push_back({address, expected});
 }
 
-MonoTime Core::next_dial() const {
-  MonoTime next = kNever;
-  if (dialling_ >= config_.max_dials) return next;  // a result comes first
-  for (const auto& [id, peer] : peers_) {
-    if (peer.dial.next < next && wants_dial(peer)) next = peer.dial.next;
-  }
-  for (const Seed& seed : seeds_) {
-    if (seed.dial.next < next && wants_dial(seed)) next = seed.dial.next;
-  }
-  return next;
-}
-
 void Core::dial_result(const Multiaddr& address, DialOutcome outcome, MonoTime now,
                        std::optional<NodeId> who) {
   begin(now);
-  for (auto& [id, peer] : peers_) {
-    if (peer.dial.in_flight == address) dial_ended(peer, outcome, who);
+  dials_changed_ = true;
+  for (auto& [id, edge] : edges_) {
+    if (edge.dial.in_flight == address) dial_ended(edge, outcome, who);
   }
   for (Seed& seed : seeds_) {
     if (seed.dial.in_flight != address) continue;
@@ -143,22 +145,23 @@ void Core::dial_result(const Multiaddr& address, DialOutcome outcome, MonoTime n
     bool stale = seed.kind == SeedKind::found && now_ - seed.named > config_.stale_seed;
     Duration longest = stale ? config_.departed_redial_max : config_.seed_redial_max;
     seed.dial.failed(now_, config_.redial_min, longest, random_);
-    if (outcome == DialOutcome::self) seed.dial.next = now_ + config_.self_redial;
+    // A name may have other answers, which are tried as those of any seed.
+    if (outcome == DialOutcome::self && !address.is_name()) seed.dial.next = now_ + config_.self_redial;
   }
   settle();
 }
 
-void Core::dial_ended(Peer& peer, DialOutcome outcome, const std::optional<NodeId>& who) {
-  bool about_its_address = peer.dial.in_flight == peer.record.membership;
-  peer.dial.in_flight.reset();
+void Core::dial_ended(Edge& edge, DialOutcome outcome, const std::optional<NodeId>& who) {
+  bool about_its_address = edge.dial.in_flight == edge.record().membership;
+  edge.dial.in_flight.reset();
   --dialling_;
   bool somebody_else = outcome == DialOutcome::self ||
                        ((outcome == DialOutcome::connected || outcome == DialOutcome::duplicate) &&
-                        who.has_value() && *who != peer.record.id);
+                        who.has_value() && *who != edge.id());
   bool nobody = outcome == DialOutcome::refused;
-  if (about_its_address && !peer.link) peer.refused = nobody || somebody_else;
-  peer.dial.failed(now_, config_.redial_min, config_.departed_redial_max, random_);
-  judge(peer);
+  if (about_its_address && !edge.link) edge.refused = nobody || somebody_else;
+  edge.dial.failed(now_, config_.redial_min, config_.departed_redial_max, random_);
+  judge(edge);
 }
 
 }  // namespace kith::membership

@@ -122,4 +122,28 @@ Result<RecordHead> peek_record(ByteView bytes) {
   return RecordHead{crypto::node_id(head.key), head.version};
 }
 
+uint64_t fingerprint_of(const NodeId& id, const RecordVersion& version) {
+  Bytes text;
+  text.reserve(NodeId::kSize + 16);
+  Writer writer(text);
+  writer.id(id);
+  writer.u64(version.incarnation);
+  writer.u64(version.sequence);
+  crypto::Digest digest = crypto::sha256(text);
+  return Reader(digest).u64();
+}
+
+Result<RecordRef> Notary::record(ByteView bytes) {
+  KITH_TRY(NodeRecord record, NodeRecord::decode(bytes));
+  auto out = std::make_shared<SignedRecord>();
+  out->fingerprint = fingerprint_of(record.id, record.version());
+  out->record = std::move(record);
+  out->bytes.assign(bytes.begin(), bytes.end());
+  return RecordRef(std::move(out));
+}
+
+bool Notary::verify(const crypto::PublicKey& key, ByteView message, const crypto::Signature& signature) {
+  return crypto::verify(key, message, signature);
+}
+
 }  // namespace kith::membership

@@ -9,6 +9,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -65,5 +66,25 @@ struct RecordHead {
   RecordVersion version;
 };
 Result<RecordHead> peek_record(ByteView bytes);
+
+// A record with its signed bytes, as it is kept and passed on. Immutable, so that whoever needs it shares it.
+struct SignedRecord {
+  NodeRecord record;
+  Bytes bytes;
+  uint64_t fingerprint = 0;  // what it adds to the hash of a view
+};
+using RecordRef = std::shared_ptr<const SignedRecord>;
+
+// The first 8 bytes, as u64, of the SHA-256 over (NodeId, incarnation u64, sequence u64).
+uint64_t fingerprint_of(const NodeId& id, const RecordVersion& version);
+
+// Checks what nodes sign. Cores may share one; the simulator's remembers what it has checked, so that a
+// thousand cores in one thread do not each pay for the same signature.
+class Notary {
+ public:
+  virtual ~Notary() = default;
+  virtual Result<RecordRef> record(ByteView bytes);  // NodeRecord::decode, kept with its bytes
+  virtual bool verify(const crypto::PublicKey& key, ByteView message, const crypto::Signature& signature);
+};
 
 }  // namespace kith::membership
