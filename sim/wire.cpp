@@ -116,8 +116,10 @@ Duration Wires::latency(const Host& from, const Host& to) {
   Duration out = world_.random().between(options.min_latency, options.max_latency);
   uint64_t loss = options.loss_per_mille + from.loss_per_mille + to.loss_per_mille;
   if (loss == 0) return out;
-  for (Duration again = kRetransmit; world_.random().chance(std::min<uint64_t>(loss, 990), 1000); again *= 2)
-    out += std::min(again, kMaxRetransmit);
+  for (Duration again = kRetransmit; world_.random().chance(std::min<uint64_t>(loss, 990), 1000);) {
+    out += again;
+    again = std::min(again * 2, kMaxRetransmit);
+  }
   return out;
 }
 
@@ -382,7 +384,7 @@ std::shared_ptr<Wires::Connection> Wires::pick(const Host& host) {
     auto connection = weak.lock();
     if (!connection || connection->forgotten) continue;
     const auto& [one, other] = connection->sides;
-    if (one.gone || other.gone || (&one.process->host() != &host && &other.process->host() != &host))
+    if (one.gone || other.gone || one.broken || (&one.process->host() != &host && &other.process->host() != &host))
       continue;
     candidates.push_back(std::move(connection));
   }
