@@ -252,6 +252,29 @@ Task<Result<std::vector<IpAddress>>> ProcessPorts::resolve(std::string host, run
   co_return found;
 }
 
+Task<Result<std::vector<runtime::ServiceRecord>>> ProcessPorts::services(std::string name,
+                                                                         runtime::DnsOptions options) {
+  co_await runtime::sleep(*this, world_.network().max_latency, options.stop);
+  if (options.stop.stop_requested()) co_return Error(Code::cancelled, "asking for " + name);
+  auto at = world_.services().find(name);
+  if (at == world_.services().end()) co_return Error(Code::not_found, "asking for " + name);
+  auto answer = at->second(process_.host());
+  if (!answer && answer.error().code() == Code::timeout)
+    co_await runtime::sleep_until(*this, options.deadline, options.stop);
+  co_return answer;
+}
+
+Task<Result<std::vector<std::vector<IpAddress>>>> ProcessPorts::addresses(std::vector<std::string> hosts,
+                                                                          runtime::DnsOptions options) {
+  co_await runtime::sleep(*this, world_.network().max_latency, options.stop);
+  std::vector<std::vector<IpAddress>> out;
+  for (const std::string& host : hosts) {
+    auto at = world_.names().find(host);
+    out.push_back(at == world_.names().end() ? std::vector<IpAddress>() : at->second);
+  }
+  co_return out;
+}
+
 void ProcessPorts::fill(MutableByteView out) {
   for (uint8_t& byte : out) byte = static_cast<uint8_t>(entropy_.next());
 }

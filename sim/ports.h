@@ -2,6 +2,7 @@
 // runs on it; a ghost's owner (see world.h) first lets its tasks end, then destroys it, then this.
 #pragma once
 
+#include "runtime/dns.h"
 #include "runtime/ports.h"
 #include "sim/wire.h"
 #include "sim/world.h"
@@ -11,6 +12,7 @@ namespace kith::sim {
 class ProcessPorts final : public runtime::Loop,
                            public runtime::Network,
                            public runtime::Resolver,
+                           public runtime::Dns,
                            public runtime::Entropy,
                            public runtime::Files,
                            public runtime::Pool {
@@ -34,6 +36,11 @@ class ProcessPorts final : public runtime::Loop,
   // Resolver: World::names(), after a latency.
   runtime::Task<Result<std::vector<IpAddress>>> resolve(std::string host, runtime::Family family,
                                                         MonoTime deadline) override;
+  // DNS: World::services() and World::names(), after a latency.
+  runtime::Task<Result<std::vector<runtime::ServiceRecord>>> services(std::string name,
+                                                                      runtime::DnsOptions options) override;
+  runtime::Task<Result<std::vector<std::vector<IpAddress>>>> addresses(std::vector<std::string> hosts,
+                                                                       runtime::DnsOptions options) override;
 
   void fill(MutableByteView out) override;
 

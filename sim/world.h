@@ -22,6 +22,7 @@
 
 #include "base/net.h"
 #include "base/time.h"
+#include "runtime/dns.h"
 #include "sim/callback.h"
 
 namespace kith::sim {
@@ -123,6 +124,9 @@ class World {
   Host& add_host(std::string name, IpAddress address);
   Host* find_host(const IpAddress& address, const Host& asking);             // loopback is the asking host
   std::map<std::string, std::vector<IpAddress>>& names() { return names_; }  // the name service
+  // The SRV records of a name, as that host is told; an error with Code::timeout takes the asker's patience.
+  using Services = std::function<Result<std::vector<runtime::ServiceRecord>>(const Host& asking)>;
+  std::map<std::string, Services>& services() { return services_; }
 
   Process& start(Host& host);
   void kill(Process& process);    // kill -9: the kernel closes its sockets
@@ -172,6 +176,7 @@ class World {
   std::map<IpAddress, Host*> by_address_;
   std::vector<std::unique_ptr<Process>> processes_;
   std::map<std::string, std::vector<IpAddress>> names_;
+  std::map<std::string, Services> services_;
   std::set<std::pair<size_t, size_t>> blocked_;
   size_t impaired_ = 0;  // deaf and mute flags that are set
   std::unique_ptr<Wires> wires_;

@@ -116,7 +116,7 @@ class Checker {
 
   void check_clusters() {
     check_unique(reader_, "clusters", config_.clusters, [](const auto& one) { return one.name; });
-    std::map<std::string, std::string> bound;  // address -> path that has it
+    std::map<Multiaddr, std::string> bound;  // address -> path that has it
     for (size_t i = 0; i < config_.clusters.size(); ++i) {
       const auto& one = config_.clusters[i];
       std::string path = item("clusters", i);
@@ -128,14 +128,36 @@ class Checker {
         reader_.error_at(path + ".encryption.psk", "expected at least one key, found none");
       }
       if (one.psks.size() > 8) reader_.error_at(path + ".encryption.psk", "expected at most 8 keys");
+      check_discovery(path + ".discovery", one);
     }
   }
 
-  void check_bound(std::map<std::string, std::string>& bound, const std::string& path,
+  void check_discovery(const std::string& path, const cluster::ClusterConfig& one) {
+    check_twice(path + ".srvDNS", path + ".srvdns");
+    std::string srv = path + (reader_.has(path + ".srvdns") ? ".srvdns" : ".srvDNS");
+    if (reader_.failed(path + ".method")) return;
+    bool by_dns = one.discovery == cluster::ClusterConfig::Discovery::srv;
+    if (by_dns && one.srv.names.empty() && !reader_.failed(srv + ".names"))
+      reader_.error_at(reader_.has(srv) ? srv : path,
+                       "the method srvdns needs srvDNS.names: what to ask DNS for");
+    if (one.srv.names.size() > cluster::SrvConfig::kMaxNames)
+      reader_.error_at(srv + ".names",
+                       "expected at most " + std::to_string(cluster::SrvConfig::kMaxNames) + " names");
+    if (by_dns && reader_.has(path + ".static"))
+      reader_.warn_at(path + ".static", "is not used by the method srvdns");
+    if (!by_dns && reader_.has(srv)) reader_.warn_at(srv, "is not used by the method static");
+  }
+
+  void check_bound(std::map<Multiaddr, std::string>& bound, const std::string& path,
                    const Multiaddr& address) {
     if (address.host.empty() || address.port == 0) return;
-    auto [first, fresh] = bound.emplace(address.text(), path);
-    if (!fresh) reader_.error_at(path, "the address " + address.text() + " is taken by " + first->second);
+    auto is_any = [](const Multiaddr& one) { return one.host == "0.0.0.0" || one.host == "::"; };
+    for (const auto& [other, where] : bound) {
+      if (other.port != address.port) continue;
+      if (other.host == address.host || is_any(other) || is_any(address))
+        return reader_.error_at(path, "the address " + address.text() + " is taken by " + where);
+    }
+    bound.emplace(address, path);
   }
 
   void check_cluster_users() {
@@ -147,15 +169,23 @@ class Checker {
     }
     bool both = gateway_.session.store == SessionConfig::Store::cluster && gateway_.http.routing.enabled &&
                 is_good("session.store.cluster.name") && is_good("http.routing.cluster.name");
-    const std::string& sessions = gateway_.session.cluster;
-    if (both && sessions != gateway_.http.routing.cluster) {
-      reader_.error_at("http.routing.cluster.name",
-                       "has to be the cluster of session.store in this version: \"" + sessions + "\"");
+    if (both && node_key_of(gateway_.session.cluster) != node_key_of(gateway_.http.routing.cluster)) {
+      reader_.warn_at("http.routing.cluster.name",
+                      "its nodeKey.file is not that of the session store's cluster \"" +
+                          gateway_.session.cluster +
+                          "\": nodes are not recognised across the two, so nothing is forwarded");
     }
     if (gateway_.http.routing.enabled && gateway_.session.store == SessionConfig::Store::local) {
       reader_.warn_at("http.routing.enabled",
                       "sessions are kept in this node alone, so nothing is ever forwarded");
     }
+  }
+
+  std::string node_key_of(const std::string& cluster) const {
+    for (const auto& one : config_.clusters) {
+      if (one.name == cluster) return one.node_key_file;
+    }
+    return "";
   }
 
   void check_cluster_reference(const std::string& path, const std::string& cluster) {

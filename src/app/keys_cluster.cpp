@@ -12,6 +12,7 @@ namespace {
 
 using cluster::ClusterConfig;
 using cluster::FailoverConfig;
+using cluster::SrvConfig;
 
 constexpr size_t kPskBytes = 32;
 
@@ -111,18 +112,60 @@ Key<ClusterConfig> nodes_key() {
           }};
 }
 
-Key<ClusterConfig> method_key() {
-  using Discovery = ClusterConfig::Discovery;
-  Shape shape = choice_shape({"static"});
-  auto known = choice<Discovery>({{"static", Discovery::fixed}});
-  return {Property{"method", "how the first members are found", shape, true},
-          [known](Reader& reader, const Node& node, ClusterConfig& out) {
-            if (node.kind == Node::Kind::scalar && iequals(node.text, "srvdns")) {
-              return report_unsupported(reader, "discovery by DNS SRV records");
-            }
-            known.read(reader, node, out.discovery);
-          },
-          [known](const ClusterConfig& value) { return std::optional(known.show(value.discovery)); }};
+// _service._proto.domain, with or without the last dot; kept without it, in lower case.
+Codec<std::string> service_name() {
+  return leaf<std::string>(
+      {Shape::Kind::text, "the name of SRV records such as _kith._tcp.example.test"},
+      [](const std::string& value) -> Result<std::string> {
+        std::string name = lower(value);
+        if (name.ends_with('.')) name.pop_back();
+        auto as_host = Multiaddr::parse("/dns/" + name + "/tcp/1");
+        if (!as_host || name.find('.') == std::string::npos) return plain_mismatch();
+        return name;
+      },
+      [](const std::string& value) { return json::value(value); });
+}
+
+Key<SrvConfig> dns_address() {
+  constexpr uint16_t kDefaultPort = SrvConfig{}.dns_port;
+  return key_with<SrvConfig>(
+      "dnsAddress", {Shape::Kind::text, "HOST or HOST:PORT such as 10.0.0.53:53 or [2001:db8::53]:53"},
+      [](const std::string& text, SrvConfig& out) -> Result<void> {
+        auto parsed = parse_host_port(text);
+        HostPort server = parsed ? *parsed : HostPort{text, kDefaultPort};
+        bool is_host = IpAddress::parse(server.host) || Multiaddr::parse("/dns/" + server.host + "/tcp/1");
+        if (!is_host || server.port == 0) return plain_mismatch();
+        out.dns_host = lower(server.host);
+        out.dns_port = server.port;
+        return {};
+      },
+      [](const SrvConfig& value) {
+        if (value.dns_host.empty()) return json::value();
+        bool v6 = value.dns_host.find(':') != std::string::npos;
+        return json::value((v6 ? "[" + value.dns_host + "]" : value.dns_host) + ":" +
+                           std::to_string(value.dns_port));
+      },
+      "the DNS server to ask; without it those of /etc/resolv.conf. The port is 53 unless it is said");
+}
+
+Key<ClusterConfig> srv_key() {
+  Keys<SrvConfig> keys = {
+      dns_address(),
+      key("pollInterval", &SrvConfig::poll_interval, duration(1s, 24h),
+          "the time between two questions; a node that knows no other asks every 5 seconds at least"),
+      key("names", &SrvConfig::names, list(service_name(), "a list of names", true),
+          "names of SRV records whose targets and ports are membership addresses; absolute, at most 16"),
+  };
+  return group<ClusterConfig>("srvDNS", "for the method srvdns", of(&ClusterConfig::srv, std::move(keys)));
+}
+
+// As the method is written. Its keys are those of srvDNS.
+Key<ClusterConfig> srv_key_as_method() {
+  Key<ClusterConfig> key = std::move(srv_key()).old_spelling();
+  key.property.name = "srvdns";
+  key.property.doc = "srvDNS";
+  key.property.shape = {Shape::Kind::any, "a map"};
+  return key;
 }
 
 Key<ClusterConfig> node_key_file() {
@@ -179,10 +222,15 @@ Keys<ClusterConfig> cluster_keys() {
           .required(),
       group<ClusterConfig>("advertise", "behind address translation or a proxy", std::move(advertise)),
   };
-  auto discovery = group<ClusterConfig>(
-      "discovery", "how members find each other",
-      {method_key(), group<ClusterConfig>("static", "for the method static", {nodes_key()}),
-       unsupported<ClusterConfig>("srvDNS", "discovery by DNS SRV records")});
+  auto discovery =
+      group<ClusterConfig>("discovery", "how members find each other",
+                           {key("method", &ClusterConfig::discovery,
+                                choice<ClusterConfig::Discovery>({{"static", ClusterConfig::Discovery::fixed},
+                                                                  {"srvdns", ClusterConfig::Discovery::srv}}),
+                                "how the first members are found")
+                                .required(),
+                            group<ClusterConfig>("static", "for the method static", {nodes_key()}), srv_key(),
+                            srv_key_as_method()});
   discovery.property.required = true;
   auto encryption = group<ClusterConfig>(
       "encryption", "keys of the mesh",

@@ -12,10 +12,12 @@
 #include "app/node_control.h"
 #include "app/version.h"
 #include "cluster/cluster.h"
+#include "cluster/node_key.h"
 #include "gateway/gateway.h"
 #include "http/server.h"
 #include "identity/connectors.h"
 #include "platform/runtime.h"
+#include "runtime/dns.h"
 #include "runtime/sync.h"
 
 namespace kith::app {
@@ -75,10 +77,11 @@ class Node final : public gateway::HealthSource {
   Log log_;
   const std::string name_;
   platform::Runtime runtime_;
+  const std::unique_ptr<runtime::Dns> dns_ = runtime_.control().dns();
   std::vector<std::unique_ptr<cluster::Cluster>> clusters_;
   cluster::Cluster* session_cluster_ = nullptr;  // null: sessions are local
   std::unique_ptr<cluster::SessionStore> local_sessions_;
-  bool forwards_ = false;
+  cluster::Cluster* routing_cluster_ = nullptr;  // null: nothing is forwarded
   identity::AttemptLimiter attempts_;
   identity::TlsContexts client_tls_;
   std::shared_ptr<const crypto::TlsContext> server_tls_;
@@ -101,15 +104,21 @@ cluster::Cluster* Node::find_cluster(const std::string& name) {
 
 Result<void> Node::build_clusters() {
   if (!config_.clusters_enabled) return {};
+  runtime::Ports& ports = runtime_.control_ports();
+  KITH_TRY(auto passing_key, cluster::load_node_key("", ports.files, ports.entropy, log_));
+  bool several = config_.clusters.size() > 1;
   for (const cluster::ClusterConfig& entry : config_.clusters) {
     if (entry.disabled) continue;
     cluster::ClusterOptions options;
+    options.key_without_file = passing_key;
+    options.dns = dns_.get();
     options.node_name = name_;
     options.software = "kith/" + std::string(version());
     options.region = config_.node.region;
     options.zone = config_.node.zone;
     options.limits.idle_timeout = config_.gateway.session.idle_timeout;
-    KITH_TRY(auto opened, cluster::Cluster::open(entry, options, runtime_.control_ports(), log_.named("cluster")));
+    Log log = log_.named(several ? "cluster " + entry.name : "cluster");
+    KITH_TRY(auto opened, cluster::Cluster::open(entry, options, ports, std::move(log)));
     clusters_.push_back(std::move(opened));
   }
   return {};
@@ -156,11 +165,15 @@ Result<void> Node::build() {
     session_cluster_ = find_cluster(session.cluster);
     if (session_cluster_ == nullptr)
       return Error(Code::invalid, "session.store.cluster.name: no running cluster '" + session.cluster + "'", Side::config);
-    cookie_keys = session_cluster_->cookie_keys();
-    forwards_ = routing.enabled;
-    if (forwards_ && routing.cluster != session.cluster)
-      return Error(Code::invalid, "http.routing.cluster.name must be the cluster of the session store in this version",
-                   Side::config);
+    if (routing.enabled) {
+      routing_cluster_ = find_cluster(routing.cluster);
+      if (routing_cluster_ == nullptr)
+        return Error(Code::invalid, "http.routing.cluster.name: no running cluster '" + routing.cluster + "'",
+                     Side::config);
+      // Whoever may be asked to forward a request has to read its cookie.
+      if (routing_cluster_ != session_cluster_) cookie_keys = routing_cluster_->cookie_keys();
+    }
+    for (crypto::Secret& key : session_cluster_->cookie_keys()) cookie_keys.push_back(std::move(key));
   } else {
     local_sessions_ = cluster::make_local_session_store(session.local_capacity, session.idle_timeout);
     Bytes random(32);
@@ -174,7 +187,9 @@ Result<void> Node::build() {
   std::vector<cluster::Worker> handlers;
   for (size_t i = 0; i < workers_.size(); ++i)
     handlers.push_back({&runtime_.worker(i), workers_[i]->gateway.get(), &workers_[i]->scope});
-  session_cluster_->hub().set_workers(std::move(handlers));
+  // Requests are taken from the members of one cluster; a node that does not route itself still takes them.
+  cluster::Cluster* from = routing_cluster_ != nullptr ? routing_cluster_ : session_cluster_;
+  from->hub().set_workers(std::move(handlers));
   return {};
 }
 
@@ -191,15 +206,20 @@ Result<void> Node::build_worker(size_t index, std::shared_ptr<const gateway::Rou
     connectors.push_back(std::move(connector));
   }
   cluster::Cluster* cluster = session_cluster_;
+  cluster::Cluster* routing = routing_cluster_;
   std::function<std::optional<NodeId>(const gateway::NodePrefix&)> find_node;
   if (cluster != nullptr)
-    find_node = [cluster](const gateway::NodePrefix& prefix) { return cluster->find_node(prefix.view()); };
+    find_node = [cluster, routing](const gateway::NodePrefix& prefix) {
+      auto found = cluster->find_node(prefix.view());
+      return found || routing == nullptr ? found : routing->find_node(prefix.view());
+    };
   worker->gateway = std::make_unique<gateway::Gateway>(
       gateway::Services{
           .ports = ports,
           .client = *worker->client,
           .store = cluster != nullptr ? cluster->sessions() : *local_sessions_,
-          .forwarder = forwards_ ? &cluster->forwarder() : nullptr,
+          .forwarder = routing != nullptr ? &routing->forwarder() : nullptr,
+          .forwards_beyond_store = routing != nullptr && routing != cluster,
           .connectors = std::move(connectors),
           .node_name = name_,
           .cookie_keys = cookie_keys,
@@ -336,7 +356,7 @@ runtime::Task<void> Node::shut_down() {
   co_await runtime::sleep(loop, http.drain_delay);
   MonoTime deadline = loop.now() + http.drain_timeout;
   runtime::Timer cut = loop.call_at(deadline, [this] {
-    if (session_cluster_ != nullptr) session_cluster_->hub().reset_all();
+    for (auto& cluster : clusters_) cluster->hub().reset_all();
   });
   // All at once: none may go on accepting while another waits for its last request.
   runtime::Scope drains;

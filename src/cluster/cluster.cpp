@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/codec.h"
 #include "cluster/node_key.h"
 #include "cluster/replicated_sessions.h"
@@ -67,7 +68,10 @@ uint64_t random_u64(runtime::Entropy& entropy) {
 Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
                                                Log log) {
   std::string context = "cluster " + config.name;
-  auto key = load_node_key(config.node_key_file, ports.files, ports.entropy, log);
+  KITH_CHECK(config.discovery != ClusterConfig::Discovery::srv || options.dns != nullptr);
+  auto key = config.node_key_file.empty() && options.key_without_file
+                 ? Result<crypto::SigningKey>(*options.key_without_file)
+                 : load_node_key(config.node_key_file, ports.files, ports.entropy, log);
   if (!key) return std::move(key).error().within(context);
   LinkTable::Listeners listeners;
   auto listen = [&](const Multiaddr& at, const char* what, std::unique_ptr<runtime::Listener>& out) -> Result<void> {
@@ -145,9 +149,9 @@ std::vector<crypto::Secret> Cluster::cookie_keys() const {
 
 void Cluster::start() {
   started_ = view_changed_ = ports_.loop.now();
+  bool by_dns = config_.discovery == ClusterConfig::Discovery::srv;
   for (const Multiaddr& seed : config_.seeds) {
-    membership_.add_seed(seed);
-    if (seed != membership_.self().membership) untried_.insert(seed);
+    if (!by_dns && membership_.add_seed(seed)) untried_.insert(seed);
   }
   links_.start();
   log_.info("cluster started",
@@ -155,9 +159,29 @@ void Cluster::start() {
              {"id", self_.node.hex()},
              {"membership", links_.membership_endpoint().text()},
              {"data", links_.data_endpoint().text()},
-             {"seeds", config_.seeds.size()}});
+             {"discovery", by_dns ? "srvdns" : "static"},
+             {"seeds", untried_.size()}});
+  if (by_dns) {
+    discovering_ = true;
+    Discovery::Owner& owner = *this;
+    discovery_.emplace(config_.srv, ports_, *options_.dns, owner, log_);
+    scope_.spawn(discovery_->run(scope_.stop_token()));
+  }
   watch_start();
   housekeeping();
+  pump();
+}
+
+// ---------------------------------------------------------------- what DNS says
+
+void Cluster::found(const Multiaddr& address) {
+  bool is_seed = membership_.add_seed(address, membership::Core::SeedKind::found);
+  if (is_seed && discovering_) untried_.insert(address);
+  pump();
+}
+
+void Cluster::first_answers() {
+  discovering_ = false;
   pump();
 }
 
@@ -437,9 +461,11 @@ Cluster::Around Cluster::look_around() const {
 void Cluster::watch_start() {
   MonoTime now = ports_.loop.now();
   if (replication_.caught_up() || phase_ != Phase::syncing) return;
+  for (const membership::Member& member : membership_.members())
+    untried_.erase(member.record.membership);  // it found us first, and is not dialled any more
   const Around around = look_around();
   bool quiet = now - view_changed_ >= options_.founding_grace;
-  if (!around.ready && !around.unlinked && quiet && untried_.empty()) {
+  if (!around.ready && !around.unlinked && quiet && !discovering_ && untried_.empty()) {
     replication_.allow_founding(now);
     pump();
   }

@@ -12,6 +12,7 @@
 #include "cluster/absences.h"
 #include "cluster/applied_view.h"
 #include "cluster/config.h"
+#include "cluster/discovery.h"
 #include "cluster/forward_hub.h"
 #include "cluster/leadership.h"
 #include "cluster/link_table.h"
@@ -26,6 +27,10 @@ struct ClusterOptions {
   std::string node_name;
   std::string software;  // "kith/0.1.0"
   std::string region, zone;
+  // Who the node is in a cluster without nodeKey.file; absent: somebody new. One key for all of them lets a
+  // node be recognised in two clusters, which is how a request finds its way through another one.
+  std::optional<crypto::SigningKey> key_without_file;
+  runtime::Dns* dns = nullptr;  // outlives the cluster; needed for discovery by DNS
   store::SessionLimits limits;
   // A start that takes longer is warned about while a ready member has what is missing; when none is left,
   // the node serves with what it has.
@@ -38,7 +43,7 @@ struct ClusterOptions {
 
 enum class Phase : uint8_t { syncing, ready, draining, left };
 
-class Cluster final : LinkTable::Events, ForwardHub::Links {
+class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
  public:
   // Reads or makes the node key and binds both channels. Errors name what is wrong.
   static Result<std::unique_ptr<Cluster>> open(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
@@ -100,6 +105,11 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   void send_forward(NodeId peer, ForwardType type, ByteView payload) override;
   std::string name_of(NodeId peer) override;
 
+  // Discovery::Owner
+  void found(const Multiaddr& address) override;
+  bool alone() override { return membership_.live_members() == 1; }
+  void first_answers() override;
+
   // Moves outputs of the cores to where they go until there are none; re-arms the timers.
   void pump();
   void pump_membership();
@@ -158,6 +168,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links {
   MonoTime started_;
   MonoTime view_changed_;
   MonoTime next_sync_warning_{};
+  std::optional<Discovery> discovery_;
+  bool discovering_ = false;     // DNS has not answered yet
   std::set<Multiaddr> untried_;  // seeds whose first dial has not ended yet
   bool said_no_peer_ = false;
   uint64_t unacknowledged_writes_ = 0;

@@ -29,6 +29,15 @@ struct FailoverConfig {
   }
 };
 
+// discovery.srvDNS
+struct SrvConfig {
+  static constexpr size_t kMaxNames = 16;
+  std::string dns_host;  // dnsAddress: an IP address or a host name; "": the servers of the system
+  uint16_t dns_port = 53;
+  Duration poll_interval = 30s;
+  std::vector<std::string> names;  // absolute, in lower case, without the last dot; at most kMaxNames
+};
+
 struct ClusterConfig {
   std::string name;
   bool disabled = false;
@@ -39,9 +48,7 @@ struct ClusterConfig {
   enum class Discovery : uint8_t { fixed, srv };
   Discovery discovery = Discovery::fixed;  // discovery.method: static | srvdns
   std::vector<Multiaddr> seeds;            // discovery.static.nodes[].endpoints.membership
-  std::string srv_dns_address;             // discovery.srvDNS.* (issue of discovery; refused until then)
-  Duration srv_poll_interval = 30s;
-  std::vector<std::string> srv_names;
+  SrvConfig srv;                           // discovery.srvDNS, for Discovery::srv
   // encryption.psk: the first key is offered, all are accepted. A list, or one value.
   std::vector<crypto::Secret> psks;
   std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start

@@ -69,7 +69,8 @@ Gateway::Gateway(Services services, std::shared_ptr<const Routes> routes)
   sessions_ = std::make_unique<SessionManager>(*routes_, services_.ports, services_.store, keys,
                                                services_.find_node, counters_, log_);
   session_phase_ = std::make_unique<SessionPhase>(routes_->config.http.routing, services_.ports, *sessions_,
-                                                  services_.forwarder, counters_, log_);
+                                                  services_.forwarder, services_.forwards_beyond_store,
+                                                  counters_, log_);
   login_ = std::make_unique<LoginFlow>(*routes_, services_.ports, scope_, *sessions_, keys, counters_, log_);
   logout_ = std::make_unique<LogoutFlow>(*routes_, services_.ports, scope_, *sessions_, services_.connectors,
                                          keys, log_);

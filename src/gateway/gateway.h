@@ -45,6 +45,8 @@ struct Services {
   http::Client& client;                     // of this loop
   cluster::SessionStore& store;             // called from any loop
   cluster::Forwarder* forwarder = nullptr;  // null: standalone, nothing is ever forwarded
+  // The forwarder is of another cluster than the store, and may reach nodes whose sessions are not here.
+  bool forwards_beyond_store = false;
   std::vector<std::unique_ptr<identity::Connector>> connectors;  // of this loop
   std::string node_name;
   // At least one. The first signs and seals, all verify and open. With a cluster they derive from its

@@ -27,6 +27,9 @@ runtime::Task<SessionPhase::Outcome> SessionPhase::behind(RequestContext& contex
   bool pull_first = !may_forward || routing_.prefer == http::RoutingConfig::Prefer::pull;
   counters_.catch_up_waits.add();
   cluster::CatchUp found = co_await catch_up(context, routing_.wait, pull_first);
+  // A session of another cluster: the node of its last write has it, if it is one that we can ask.
+  if (found.kind == cluster::CatchUp::Kind::lost && may_forward && beyond_store_)
+    found = {cluster::CatchUp::Kind::elsewhere, sessions_.position(context.session).origin.node};
   if (found.kind == cluster::CatchUp::Kind::elsewhere && may_forward) {
     auto sent = co_await forward(context, found.node);
     if (sent) co_return Outcome::answered;

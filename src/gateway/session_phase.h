@@ -11,11 +11,12 @@ namespace kith::gateway {
 class SessionPhase {
  public:
   SessionPhase(const http::RoutingConfig& routing, runtime::Ports& ports, SessionManager& sessions,
-               cluster::Forwarder* forwarder, Counters& counters, Log log)
+               cluster::Forwarder* forwarder, bool beyond_store, Counters& counters, Log log)
       : routing_(routing),
         ports_(ports),
         sessions_(sessions),
         forwarder_(forwarder),
+        beyond_store_(beyond_store),
         counters_(counters),
         log_(std::move(log)) {}
 
@@ -38,6 +39,7 @@ class SessionPhase {
   runtime::Ports& ports_;
   SessionManager& sessions_;
   cluster::Forwarder* forwarder_;
+  const bool beyond_store_;
   Counters& counters_;
   Log log_;
 };

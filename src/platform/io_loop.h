@@ -8,6 +8,10 @@
 #include "platform/pool.h"
 #include "runtime/ports.h"
 
+namespace kith::runtime {
+class Dns;
+}
+
 namespace kith::platform {
 
 // Addresses this process listens on through shared listeners, so that the first one can tell whether
@@ -36,6 +40,8 @@ class IoLoop final : public runtime::Loop {
 
   runtime::Network& network();
   runtime::Resolver& resolver();
+  // Asks DNS itself (runtime/dns.h). Outlived by the loop.
+  std::unique_ptr<runtime::Dns> dns();
   // A network of one place: whatever address is asked for, it is the Unix socket at this path, which only
   // the user of this process may open (mode 0600). listen() replaces a socket that nobody serves any more,
   // fails with conflict when somebody does, and takes the socket away when the listener is closed;

@@ -63,12 +63,14 @@ struct ClusterNode {
     config.seeds = std::move(seeds);
     config.psks = std::move(psks);
     config.node_key_file = "/node.key";
+    if (customize) customize(config);
     cluster::ClusterOptions options;
     options.node_name = name;
     options.software = "kith/test";
+    options.dns = ports_object.get();
     options.limits.idle_timeout = idle_timeout;
     options.max_bulk_queue = max_bulk_queue;
-    auto opened = cluster::Cluster::open(config, options, *ports, Log());
+    auto opened = cluster::Cluster::open(config, options, *ports, log);
     ASSERT_TRUE(opened) << opened.error().message();
     cluster = std::move(*opened);
     echo = std::make_unique<Echo>(name);
@@ -109,6 +111,8 @@ struct ClusterNode {
   Duration idle_timeout = 20min;
   std::optional<Multiaddr> advertise_data;
   size_t max_bulk_queue = 256 << 20;
+  std::function<void(cluster::ClusterConfig&)> customize;  // before it is opened
+  Log log;
   sim::Host& host;
   sim::Process* process = nullptr;
   std::unique_ptr<sim::ProcessPorts> ports_object;

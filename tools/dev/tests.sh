@@ -13,13 +13,14 @@ cmd_test() {
   case "$part" in
     unit) part_unit ;;
     integration) part_release && part_integration ;;
+    netns) part_release && part_netns ;;
     e2e) part_release && part_e2e ;;
     all)
       part_unit || true
       part_tsan || true
-      part_release && { part_integration || true; part_e2e || true; }
+      part_release && { part_integration || true; part_netns || true; part_e2e || true; }
       ;;
-    *) die "no such part: $part (unit, integration, e2e)" ;;
+    *) die "no such part: $part (unit, integration, netns, e2e)" ;;
   esac || true
   summary $((SECONDS - started))
 }
@@ -72,6 +73,19 @@ part_integration() {
   need_packages "for the integration tests" "${integration_packages[@]}"
   say "integration: real processes, real sockets"
   python3 tests/run.py --bin build/release --counts "$counts/integration.count" tests/integration
+}
+
+# Root's alone: each node gets a network of its own. Elsewhere it is left out, and says so.
+part_netns() {
+  local why
+  if ((EUID == 0)); then need_packages "for the network tests" "${netns_packages[@]}"; fi
+  why="$(PYTHONPATH=tools python3 -c 'from harness import netns; netns.sweep(); print(netns.why_not())')"
+  if [[ -n "$why" ]]; then
+    say "netns: left out: $why"
+    return
+  fi
+  say "netns: nodes in network namespaces, faults by nftables"
+  python3 tests/run.py --bin build/release --counts "$counts/netns.count" tests/netns
 }
 
 part_e2e() {

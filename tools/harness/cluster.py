@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import subprocess
 
 from .process import Failure, wait_until
 
@@ -37,21 +38,23 @@ class Node:
         self.http_port, self.membership_port, self.data_port = ports.next(), ports.next(), ports.next()
         self.key_file = cluster.run.dir / f"{cluster.prefix}{name}.key"
         self.config_file = cluster.run.dir / f"{cluster.prefix}{name}.yaml"
+        self.host = cluster.lan.address(name) if cluster.lan else "127.0.0.1"
+        command = [cluster.kith, "run", "-c", self.config_file]
         self.process = cluster.run.process(
-            f"{cluster.prefix}{name}", [cluster.kith, "run", "-c", self.config_file],
+            f"{cluster.prefix}{name}", cluster.lan.command(name, command) if cluster.lan else command,
             env={"KITH_NODE_NAME": name, "KITH_SECRET_PROVIDER": f"secretfile://{cluster.secret_file}"})
 
     @property
     def address(self):
-        return ("127.0.0.1", self.http_port)
+        return (self.host, self.http_port)
 
     @property
     def membership(self):
-        return f"/ip4/127.0.0.1/tcp/{self.membership_port}"
+        return f"/ip4/{self.host}/tcp/{self.membership_port}"
 
     @property
     def data(self):
-        return f"/ip4/127.0.0.1/tcp/{self.data_port}"
+        return f"/ip4/{self.host}/tcp/{self.data_port}"
 
     def write_config(self):
         """YAML is a superset of JSON, and JSON is what Python writes."""
@@ -67,7 +70,7 @@ class Node:
     def status(self):
         """(HTTP status, state), or (0, "") when nobody listens."""
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=5)
+            connection = http.client.HTTPConnection(*self.address, timeout=5)
             connection.request("GET", "/status")
             answer = connection.getresponse()
             body = answer.read()
@@ -75,6 +78,12 @@ class Node:
             return answer.status, json.loads(body).get("status", "")
         except (OSError, ValueError, http.client.HTTPException):
             return 0, ""
+
+    def members(self):
+        """What `kith members` tells of the first cluster; {} when the node does not answer."""
+        done = subprocess.run([str(self.cluster.kith), "members", "-c", str(self.config_file), "-o", "json"],
+                              capture_output=True, text=True, timeout=60)
+        return json.loads(done.stdout)["clusters"][0] if done.returncode == 0 else {}
 
     def wait_status(self, state, timeout=30):
         def reached():
@@ -118,11 +127,12 @@ class Node:
 
 
 class Cluster:
-    """`customize(config, node)` may change each node's configuration before it is written."""
+    """`customize(config, node)` may change each node's configuration before it is written. With a netns.Lan
+    each node is a host of it."""
 
     def __init__(self, run, kith, names=("a", "b", "c"), upstream="http://127.0.0.1:9", origin=None,
-                 connectors=None, customize=None, prefix="", secrets=None):
-        self.run, self.kith, self.prefix = run, kith, prefix
+                 connectors=None, customize=None, prefix="", secrets=None, lan=None):
+        self.run, self.kith, self.prefix, self.lan = run, kith, prefix, lan
         self.upstream = upstream
         self.origin = origin or "http://localhost:8080"
         self.customize = customize
@@ -143,7 +153,7 @@ class Cluster:
         config = {
             "version": "1",
             "features": {"experimental.clusters": True},
-            "http": {"address": f"127.0.0.1:{node.http_port}",
+            "http": {"address": f"{node.host}:{node.http_port}",
                      "routing": {"enabled": True, "type": "cluster", "cluster": {"name": "main"}}},
             "logger": {"level": "info", "jsonOutput": True},
             "session": {"cookie": {"disableSecure": True},

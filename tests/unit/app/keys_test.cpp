@@ -35,6 +35,7 @@ std::string addresses(const std::string& with) {
   return cluster_with("name: eu", with, "method: static", kPsk);
 }
 std::string discovery(const std::string& with) { return cluster_with("name: eu", kAddresses, with, kPsk); }
+std::string srv(const std::string& with) { return discovery("method: srvdns, srvDNS: {" + with + "}"); }
 std::string encryption(const std::string& with) {
   return cluster_with("name: eu", kAddresses, "method: static", with);
 }
@@ -429,7 +430,10 @@ std::vector<Row> cluster_rows() {
        "clusters[0]: the key \"discovery\" is missing"},
       {"clusters[].discovery.method", discovery("method: Static"),
        [](const Config& c) { return first_cluster(c).discovery == cluster::ClusterConfig::Discovery::fixed; },
-       discovery("method: srvDNS"), "clusters[0].discovery.method: not supported by this version"},
+       discovery("method: gossip"), "clusters[0].discovery.method: expected static or srvdns"},
+      {"clusters[].discovery.method", discovery("method: srvDNS, srvDNS: {names: [_a._tcp.test]}"),
+       [](const Config& c) { return first_cluster(c).discovery == cluster::ClusterConfig::Discovery::srv; },
+       discovery("method: SRVDNS"), "the method srvdns needs srvDNS.names"},
       {"clusters[].discovery.static", discovery("method: static, static: {}"),
        [](const Config& c) { return first_cluster(c).seeds.empty(); },
        discovery("method: static, static: []"), "clusters[0].discovery.static: expected a map"},
@@ -445,11 +449,6 @@ std::vector<Row> cluster_rows() {
        discovery("method: static, static: {nodes: [{endpoints: {membership: " + peer + "}}]}"),
        [](const Config& c) { return first_cluster(c).seeds.at(0).text() == "/dns/b.test/tcp/9450"; },
        discovery("method: static, static: {nodes: [{endpoints: {}}]}"), "the key \"membership\" is missing"},
-      {"clusters[].discovery.srvDNS",
-       "",
-       {},
-       discovery("method: static, srvDNS: {names: [a]}"),
-       "clusters[0].discovery.srvDNS: not supported by this version"},
       {"clusters[].failover", cluster("failover: {}"),
        [](const Config& c) {
          return first_cluster(c).failover.mode == cluster::FailoverConfig::Mode::active_active &&
@@ -471,6 +470,33 @@ std::vector<Row> cluster_rows() {
       {"clusters[].failover.quorum", cluster("failover: {quorum: 3}"),
        [](const Config& c) { return first_cluster(c).failover.quorum == 3; },
        cluster("failover: {quorum: 8}"), "clusters[0].failover.quorum: expected a whole number from 1 to 7"},
+      {"clusters[].discovery.srvDNS", srv("names: [_a._tcp.test]"),
+       [](const Config& c) { return first_cluster(c).srv.poll_interval == 30s; },
+       discovery("method: srvdns, srvDNS: [_a._tcp.test]"), "clusters[0].discovery.srvDNS: expected a map"},
+      {"clusters[].discovery.srvDNS.dnsAddress", srv("names: [_a._tcp.test], dnsAddress: '[::1]:5353'"),
+       [](const Config& c) {
+         const auto& dns = first_cluster(c).srv;
+         return dns.dns_host == "::1" && dns.dns_port == 5353;
+       },
+       srv("names: [_a._tcp.test], dnsAddress: 10.0.0.53:99999"), "dnsAddress: expected HOST or HOST:PORT"},
+      {"clusters[].discovery.srvDNS.dnsAddress", srv("names: [_a._tcp.test], dnsAddress: dns.test"),
+       [](const Config& c) {
+         const auto& dns = first_cluster(c).srv;
+         return dns.dns_host == "dns.test" && dns.dns_port == 53;
+       },
+       srv("names: [_a._tcp.test], dnsAddress: 'a b:53'"), "dnsAddress: expected HOST or HOST:PORT"},
+      {"clusters[].discovery.srvDNS.pollInterval", srv("names: [_a._tcp.test], pollInterval: 5s"),
+       [](const Config& c) { return first_cluster(c).srv.poll_interval == 5s; },
+       srv("names: [_a._tcp.test], pollInterval: 10ms"), "(at least 1s)"},
+      {"clusters[].discovery.srvDNS.names", srv("names: [_A._tcp.Test., b.test]"),
+       [](const Config& c) {
+         return first_cluster(c).srv.names == std::vector<std::string>{"_a._tcp.test", "b.test"};
+       },
+       srv("names: [a..b]"), "expected the name of SRV records"},
+      {"clusters[].discovery.srvdns", discovery("method: srvdns, srvdns: {names: _a._tcp.test}"),
+       [](const Config& c) { return first_cluster(c).srv.names.size() == 1; },
+       discovery("method: srvdns, srvdns: {names: [a.b]}, srvDNS: {names: [a.b]}"),
+       "is the old spelling of clusters[0].discovery.srvDNS, and both are given"},
       {"clusters[].encryption", encryption(kPsk),
        [](const Config& c) { return first_cluster(c).psks.size() == 1; },
        "features: {experimental.clusters: true}\nclusters: [{name: eu}]",

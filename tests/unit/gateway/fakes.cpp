@@ -61,7 +61,7 @@ GatewayConfig test_config() {
   return config;
 }
 
-World::World(GatewayConfig config) {
+World::World(GatewayConfig config, bool forwards_beyond_store) {
   auto made = make_routes(std::move(config));
   KITH_CHECK(made.has_value());
   routes = *made;
@@ -74,6 +74,7 @@ World::World(GatewayConfig config) {
                .client = client,
                .store = store,
                .forwarder = &forwarder,
+               .forwards_beyond_store = forwards_beyond_store,
                .connectors = std::move(connectors),
                .node_name = "a",
                .cookie_keys = {crypto::Secret(std::string_view("a key of thirty-two bytes length"))},

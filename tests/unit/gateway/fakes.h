@@ -397,7 +397,7 @@ GatewayConfig test_config();
 // A Gateway among fakes, and a browser's cookies for it.
 class World {
  public:
-  explicit World(GatewayConfig config = test_config());
+  explicit World(GatewayConfig config = test_config(), bool forwards_beyond_store = false);
   ~World();
 
   FakeExchange& run(FakeExchange& exchange);            // with the browser's cookies; takes what is set

@@ -260,8 +260,8 @@ struct Behind : ::testing::Test {
   GatewayConfig config = test_config();
   std::unique_ptr<World> world;
 
-  void start() {
-    world = std::make_unique<World>(config);
+  void start(bool forwards_beyond_store = false) {
+    world = std::make_unique<World>(config, forwards_beyond_store);
     world->log_in();
     world->store.applied = 0;  // from now on this node has not seen the login
   }
@@ -288,6 +288,15 @@ TEST_F(Behind, ForwardsOneHopWhenTheStateIsElsewhere) {
   EXPECT_EQ(world->forwarder.seen.headers.count("X-Request-Id"), 1u);
   EXPECT_EQ(world->gateway->counters().requests_forwarded_out.value(), 1u);
   EXPECT_TRUE(has(world->log->lines.back(), "forwarded_to=b"));
+}
+
+TEST_F(Behind, ASessionOfAnotherClusterIsServedByTheNodeOfItsLastWrite) {
+  start(true);
+  ask({{Kind::lost, {}}});
+  EXPECT_EQ(world->forwarder.targets, std::vector<NodeId>{world->store.node});
+  world->forwarder.failure = Error(Code::unreachable, "no link");
+  EXPECT_EQ(ask({{Kind::lost, {}}}).answer.status, 302) << "that node is gone: log in again";
+  EXPECT_EQ(world->forwarder.targets.size(), 2u);
 }
 
 TEST_F(Behind, PrefersForwardingWhenConfigured) {

@@ -160,6 +160,37 @@ Task<void> look_up(ProcessPorts& ports, std::string name, std::vector<IpAddress>
   if (found) out = *std::move(found);
 }
 
+using Services = Result<std::vector<runtime::ServiceRecord>>;
+
+Task<void> ask_services(ProcessPorts& ports, std::string name, MonoTime deadline,
+                        std::optional<Services>& out) {
+  runtime::DnsOptions options{.servers = {}, .deadline = deadline, .stop = {}};
+  out.emplace(co_await ports.services(std::move(name), std::move(options)));
+}
+
+TEST_F(SimPorts, DnsTellsEachHostWhatTheWorldWantsItToHear) {
+  world.services()["_x._tcp.test"] = [this](const Host& asking) -> Services {
+    if (&asking != &client.process().host()) return Error(Code::timeout, "silence");
+    return std::vector<runtime::ServiceRecord>{{"b", 9450, 1, 2}};
+  };
+  ProcessPorts other(world.start(b));
+  std::optional<Services> told, silence, nobody;
+  Scope scope;
+  scope.spawn(ask_services(client, "_x._tcp.test", kNever, told));
+  scope.spawn(ask_services(client, "_y._tcp.test", kNever, nobody));
+  scope.spawn(ask_services(other, "_x._tcp.test", world.now() + 3s, silence));
+  world.run_for(1s);
+  ASSERT_TRUE(told && *told);
+  EXPECT_EQ((*told)->front(), (runtime::ServiceRecord{"b", 9450, 1, 2}));
+  ASSERT_TRUE(nobody && !*nobody);
+  EXPECT_EQ(nobody->error().code(), Code::not_found);
+  EXPECT_FALSE(silence) << "the asker's patience is not at its end";
+  world.run_for(3s);
+  ASSERT_TRUE(silence && !*silence);
+  EXPECT_EQ(silence->error().code(), Code::timeout);
+  finish(scope);
+}
+
 TEST_F(SimPorts, ResolveNamesOfHostsAndLiterals) {
   std::vector<IpAddress> name, literal, nobody;
   Scope scope;
