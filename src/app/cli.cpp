@@ -65,7 +65,9 @@ class Commands {
       log.warn(problem.path.empty() ? problem.message : problem.path + ": " + problem.message,
                {{"file", problem.file}, {"line", problem.place.line}, {"column", problem.place.column}});
     }
-    return run_node_(std::move(loaded.config), std::move(sink));
+    ConfigSource again{[this, options] { return load(options); },
+                       [this, options] { return secret_stamp(options.source, shell_.around); }};
+    return run_node_(std::move(loaded.config), std::move(sink), std::move(again));
   }
 
   int validate(const Options& options) {
@@ -137,8 +139,9 @@ class Commands {
 
  private:
   Loaded load(const Options& options) {
-    std::string input = options.source.config == "-" ? shell_.read_input() : "";
-    return load_from_sources(options.source, shell_.around, input);
+    // Standard input can be read once; a reload finds the same.
+    if (options.source.config == "-" && !input_) input_ = shell_.read_input();
+    return load_from_sources(options.source, shell_.around, input_.value_or(""));
   }
 
   // To a new file that the owner alone may read, or to standard output.
@@ -155,6 +158,7 @@ class Commands {
 
   Shell& shell_;
   const RunNode& run_node_;
+  std::optional<std::string> input_;
 };
 
 // The options that say which configuration: of the program, so that they may stand before a command too.

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
 #include "app/control_client.h"
+#include "app/sources.h"
 
 namespace kith::app {
 
 using AskNode = std::function<Result<ControlAnswer>(const std::string& socket, const std::string& method,
                                                     const std::string& path, Duration timeout)>;
-using RunNode = std::function<int(Config, std::shared_ptr<LogSink>)>;
+using RunNode = std::function<int(Config, std::shared_ptr<LogSink>, ConfigSource)>;
 
 // What the command line touches, so that tests can stand in for it.
 struct Shell {

@@ -195,15 +195,26 @@ Keys<FailoverConfig> failover_keys() {
                         {"active_active", Mode::active_active}}),
           "active_active: every node serves. active_passive: the leader serves, the others stand by: they "
           "forward with http.routing, and /status says 503. single_node: no leader is sought"),
-      optional_key("minority", &FailoverConfig::minority,
-                   choice<Minority>({{"serve", Minority::serve}, {"standby", Minority::standby}}),
-                   "what nodes do that cannot reach a majority; by default serve, and standby with active_passive"),
+      optional_key(
+          "minority", &FailoverConfig::minority,
+          choice<Minority>({{"serve", Minority::serve}, {"standby", Minority::standby}}),
+          "what nodes do that cannot reach a majority; by default serve, and standby with active_passive"),
       key("lease", &FailoverConfig::lease, duration(500ms, 60s),
-          "how long a leader leads without being confirmed; after a crash it takes this long until another leads"),
+          "how long a leader leads without being confirmed; after a crash it takes this long until another "
+          "leads"),
       key("quorum", &FailoverConfig::quorum, number<size_t>(1, lease::kMaxVoters),
-          "nodes that must agree to a leader, at least: above half of the nodes there are to be, so that nodes "
+          "nodes that must agree to a leader, at least: above half of the nodes there are to be, so that "
+          "nodes "
           "that start apart do not each elect their own"),
   };
+}
+
+Keys<mesh::RotationConfig> rotation_keys() {
+  return {key("grace", &mesh::RotationConfig::grace, duration(),
+              "how long a key that psk does not name any more is accepted after the last member offered it"),
+          key("patience", &mesh::RotationConfig::patience, duration(),
+              "after this long a new key is offered although some member does not hold it, which cuts that "
+              "member off; 0s: wait for every member")};
 }
 
 Keys<ClusterConfig> cluster_keys() {
@@ -237,8 +248,10 @@ Keys<ClusterConfig> cluster_keys() {
       {key("psk", &ClusterConfig::psks, list(psk(), psk().shape.expected + ", or a list of such keys", true),
            "the key all members share: 64 hex digits, better a secret reference. Of a list the first is "
            "offered and "
-           "all are accepted, which is how keys are changed")
+           "all are accepted. Reloaded by SIGHUP and when the secrets change")
            .required(),
+       group<ClusterConfig>("rotation", "how a new key takes the place of an old one",
+                            of(&ClusterConfig::rotation, rotation_keys())),
        group<ClusterConfig>("nodeKey", "the node's identity", {node_key_file()})});
   encryption.property.required = true;
   auto where = group<ClusterConfig>("addresses", "addresses of this node", std::move(addresses));

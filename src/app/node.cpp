@@ -10,12 +10,14 @@
 
 #include "app/heartbeat.h"
 #include "app/node_control.h"
+#include "app/reload.h"
 #include "app/version.h"
 #include "cluster/cluster.h"
 #include "cluster/node_key.h"
 #include "gateway/gateway.h"
 #include "http/server.h"
 #include "identity/connectors.h"
+#include "platform/limits.h"
 #include "platform/runtime.h"
 #include "runtime/dns.h"
 #include "runtime/sync.h"
@@ -45,11 +47,13 @@ struct Worker {
 
 class Node final : public gateway::HealthSource {
  public:
-  Node(Config config, std::shared_ptr<LogSink> sink)
+  Node(Config config, std::shared_ptr<LogSink> sink, ConfigSource source)
       : config_(std::move(config)),
         log_(std::move(sink), "node"),
         name_(node_name(config_.node)),
-        runtime_(std::max(1u, std::thread::hardware_concurrency())) {}
+        runtime_(std::max(1u, std::thread::hardware_concurrency())),
+        reloader_(runtime_.control_ports(), std::move(source), [this](const Config& fresh) { apply(fresh); },
+                  log_.named("reload")) {}
   ~Node() override = default;
 
   Result<void> build();
@@ -62,13 +66,14 @@ class Node final : public gateway::HealthSource {
  private:
   Result<void> build_clusters();
   Result<void> build_worker(size_t index, std::shared_ptr<const gateway::Routes> routes,
-                            const std::vector<crypto::Secret>& cookie_keys);
+                            const std::shared_ptr<const cluster::CookieKeys>& cookie_keys);
   Result<void> build_tls();
   Result<void> build_control();
   cluster::Cluster* find_cluster(const std::string& name);
   void start();
   void on_signal(int signal);
   void begin_drain(Log::Fields why);
+  void apply(const Config& fresh);
   runtime::Task<void> shut_down();
   runtime::Task<void> drain_on(size_t index, MonoTime deadline);
   runtime::Task<bool> drain_worker(size_t index, MonoTime deadline);
@@ -78,6 +83,8 @@ class Node final : public gateway::HealthSource {
   const std::string name_;
   platform::Runtime runtime_;
   const std::unique_ptr<runtime::Dns> dns_ = runtime_.control().dns();
+  Reloader reloader_;
+  const std::shared_ptr<cluster::Doorkeeper> doorkeeper_ = std::make_shared<cluster::Doorkeeper>();
   std::vector<std::unique_ptr<cluster::Cluster>> clusters_;
   cluster::Cluster* session_cluster_ = nullptr;  // null: sessions are local
   std::unique_ptr<cluster::SessionStore> local_sessions_;
@@ -89,6 +96,7 @@ class Node final : public gateway::HealthSource {
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<ControlServer> control_;  // null: nobody can ask
   runtime::Scope control_scope_;
+  runtime::Scope reload_scope_;
   std::atomic<bool> serving_{false};
   std::atomic<bool> draining_{false};
   int exit_status_ = 0;
@@ -109,16 +117,21 @@ Result<void> Node::build_clusters() {
   bool several = config_.clusters.size() > 1;
   for (const cluster::ClusterConfig& entry : config_.clusters) {
     if (entry.disabled) continue;
-    cluster::ClusterOptions options;
-    options.key_without_file = passing_key;
-    options.dns = dns_.get();
-    options.node_name = name_;
-    options.software = "kith/" + std::string(version());
-    options.region = config_.node.region;
-    options.zone = config_.node.zone;
-    options.limits.idle_timeout = config_.gateway.session.idle_timeout;
+    store::SessionLimits limits;
+    limits.idle_timeout = config_.gateway.session.idle_timeout;
+    cluster::ClusterOptions options{
+        .node_name = name_,
+        .software = "kith/" + std::string(version()),
+        .region = config_.node.region,
+        .zone = config_.node.zone,
+        .key_without_file = passing_key,
+        .dns = dns_.get(),
+        .limits = limits,
+        .cookie_memory = config_.gateway.session.max_timeout,
+        .doorkeeper = doorkeeper_,
+    };
     Log log = log_.named(several ? "cluster " + entry.name : "cluster");
-    KITH_TRY(auto opened, cluster::Cluster::open(entry, options, ports, std::move(log)));
+    KITH_TRY(auto opened, cluster::Cluster::open(entry, std::move(options), ports, std::move(log)));
     clusters_.push_back(std::move(opened));
   }
   return {};
@@ -160,7 +173,7 @@ Result<void> Node::build() {
   KITH_TRY_VOID(build_tls());
   const gateway::SessionConfig& session = config_.gateway.session;
   const http::RoutingConfig& routing = config_.gateway.http.routing;
-  std::vector<crypto::Secret> cookie_keys;
+  std::shared_ptr<const cluster::CookieKeys> cookie_keys;
   if (session.store == gateway::SessionConfig::Store::cluster) {
     session_cluster_ = find_cluster(session.cluster);
     if (session_cluster_ == nullptr)
@@ -170,15 +183,14 @@ Result<void> Node::build() {
       if (routing_cluster_ == nullptr)
         return Error(Code::invalid, "http.routing.cluster.name: no running cluster '" + routing.cluster + "'",
                      Side::config);
-      // Whoever may be asked to forward a request has to read its cookie.
-      if (routing_cluster_ != session_cluster_) cookie_keys = routing_cluster_->cookie_keys();
     }
-    for (crypto::Secret& key : session_cluster_->cookie_keys()) cookie_keys.push_back(std::move(key));
+    // Whoever may be asked to forward a request has to read its cookie.
+    cookie_keys = (routing_cluster_ != nullptr ? routing_cluster_ : session_cluster_)->cookie_keys();
   } else {
     local_sessions_ = cluster::make_local_session_store(session.local_capacity, session.idle_timeout);
     Bytes random(32);
     runtime_.control_ports().entropy.fill(random);
-    cookie_keys.emplace_back(std::move(random));
+    cookie_keys = std::make_shared<const cluster::CookieKeys>(cluster::CookieKeys::List{crypto::Secret(std::move(random))});
   }
   KITH_TRY(auto routes, gateway::make_routes(config_.gateway));
   for (size_t i = 0; i < runtime_.worker_count(); ++i) KITH_TRY_VOID(build_worker(i, routes, cookie_keys));
@@ -194,7 +206,7 @@ Result<void> Node::build() {
 }
 
 Result<void> Node::build_worker(size_t index, std::shared_ptr<const gateway::Routes> routes,
-                                const std::vector<crypto::Secret>& cookie_keys) {
+                                const std::shared_ptr<const cluster::CookieKeys>& cookie_keys) {
   runtime::Ports& ports = runtime_.worker_ports(index);
   auto worker = std::make_unique<Worker>();
   worker->client = http::make_client(ports, {});
@@ -294,6 +306,7 @@ void Node::start() {
   if (health.heartbeat)
     heartbeat_ = std::make_unique<Heartbeat>(runtime_.control(), health.heartbeat_interval, health.heartbeat_level,
                                              name_, std::string(version()), config_.version, log_.named("telemetry"));
+  reloader_.watch(reload_scope_);
   serving_ = true;
   const http::HttpConfig& http = config_.gateway.http;
   log_.info("serving", {{"node", name_},
@@ -316,7 +329,7 @@ int Node::run() {
 
 void Node::on_signal(int signal) {
   if (signal == SIGHUP) {
-    log_.warn("SIGHUP: reloading is not supported by this version; restart the node to apply a new configuration");
+    if (!draining_) reloader_.reload(reload_scope_, "SIGHUP");
     return;
   }
   if (draining_) {
@@ -337,6 +350,31 @@ runtime::Task<void> Node::drain_on(size_t index, MonoTime deadline) {
   (void)co_await runtime::run_on<bool>(runtime_.control(), runtime_.worker(index), drain);
 }
 
+// Of a new configuration the pre-shared keys take effect.
+void Node::apply(const Config& fresh) {
+  Config comparable = config_;
+  bool news = false;
+  for (cluster::ClusterConfig& entry : comparable.clusters) {
+    auto same_name = [&](const cluster::ClusterConfig& other) { return other.name == entry.name; };
+    auto with = std::find_if(fresh.clusters.begin(), fresh.clusters.end(), same_name);
+    if (with == fresh.clusters.end()) continue;
+    entry.psks = with->psks;
+    cluster::Cluster* running = find_cluster(entry.name);
+    if (running == nullptr) continue;
+    auto reloaded = running->reload_keys(with->psks);
+    if (!reloaded) {
+      log_.error("the new pre-shared keys are refused; the cluster goes on with those it has",
+                 {{"cluster", entry.name}, {"error", reloaded.error().message()}});
+    } else if (*reloaded) {
+      news = true;
+      log_.info("pre-shared keys reloaded", {{"cluster", entry.name}, {"keys", with->psks.size()}});
+    }
+  }
+  if (!news) log_.info("reloaded: the pre-shared keys are what they were");
+  if (show_config(comparable) != show_config(fresh))
+    log_.warn("only pre-shared keys are reloaded: the configuration has other changes, for the next start");
+}
+
 runtime::Task<bool> Node::drain_worker(size_t index, MonoTime deadline) {
   Worker& worker = *workers_[index];
   co_await worker.server->drain(deadline);
@@ -353,6 +391,7 @@ runtime::Task<void> Node::shut_down() {
   const http::HttpConfig& http = config_.gateway.http;
   // The status is down already; balancers get a moment to see it before connections are turned away.
   for (auto& cluster : clusters_) cluster->set_draining();
+  co_await reload_scope_.close();
   co_await runtime::sleep(loop, http.drain_delay);
   MonoTime deadline = loop.now() + http.drain_timeout;
   runtime::Timer cut = loop.call_at(deadline, [this] {
@@ -374,9 +413,12 @@ runtime::Task<void> Node::shut_down() {
 
 }  // namespace
 
-int run_node(Config config, std::shared_ptr<LogSink> sink) {
+int run_node(Config config, std::shared_ptr<LogSink> sink, ConfigSource source) {
   Log log(sink, "node");
-  Node node(std::move(config), std::move(sink));
+  // Strangers may hold cluster::Doorkeeper::kMaxKnocking connections; the rest must be enough for all others.
+  if (size_t files = platform::raise_file_limit(); files < 4 * cluster::Doorkeeper::kMaxKnocking)
+    log.warn("few connections can be open at a time: raise the limit of open files (LimitNOFILE)", {{"files", files}});
+  Node node(std::move(config), std::move(sink), std::move(source));
   auto built = node.build();
   if (!built) {
     log.error("cannot start", {{"error", built.error().message()}});

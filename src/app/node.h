@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "app/config.h"
+#include "app/sources.h"
 #include "base/log.h"
 
 namespace kith::app {
@@ -11,6 +11,9 @@ namespace kith::app {
 // Runs until SIGTERM or SIGINT. The first signal drains: the status goes down, requests in flight
 // finish, writes are handed over, the clusters are left; returns 0. A second one stops at once: returns
 // 128 + signal. Returns 1 when the node cannot start; the log says why.
-int run_node(Config config, std::shared_ptr<LogSink> sink);
+//
+// On SIGHUP, and when the secrets change, the configuration is loaded anew from source, and of it the
+// pre-shared keys of the clusters take effect; all else does at the next start.
+int run_node(Config config, std::shared_ptr<LogSink> sink, ConfigSource source);
 
 }  // namespace kith::app

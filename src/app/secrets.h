@@ -31,6 +31,8 @@ struct Surroundings {
   // group that may read it is how services are given keys.) False for one that is not there. Never empty.
   std::function<bool(const std::string& path)> is_exposed;
   std::string directory = ".";  // of the configuration file; relative paths start there
+  // Changes when the file, or a file of the folder, is written or replaced. Empty: nothing is watched.
+  std::function<std::string(const std::string& path)> stamp = nullptr;
 };
 
 inline constexpr const char* kExposed =

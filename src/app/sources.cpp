@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "app/keys.h"
 #include "base/text.h"
@@ -41,6 +43,37 @@ std::string folder_of(const std::string& path) {
   size_t slash = path.rfind('/');
   if (path == "-" || slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// What was given, or what the environment says.
+Result<std::string> provider_url(const SourceOptions& options, const Surroundings& around) {
+  if (!options.secret_provider.empty()) return options.secret_provider;
+  return one_of_two(around, "KITH_SECRET_PROVIDER", "MAVERICS_SECRET_PROVIDER", "secret providers");
+}
+
+// Of one file: what changes when it is written (size, times) or replaced (inode).
+std::string file_stamp(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0) return path + " missing\n";
+  std::string out = path;
+  for (int64_t part : {static_cast<int64_t>(about.st_ino), static_cast<int64_t>(about.st_size),
+                       static_cast<int64_t>(about.st_mtim.tv_sec), static_cast<int64_t>(about.st_mtim.tv_nsec),
+                       static_cast<int64_t>(about.st_ctim.tv_sec), static_cast<int64_t>(about.st_ctim.tv_nsec)})
+    out += " " + std::to_string(part);
+  return out + "\n";
+}
+
+std::string stamp_of(const std::string& path) {
+  constexpr size_t kMaxFiles = 1024;
+  std::string out = file_stamp(path);
+  std::error_code failed;
+  std::vector<std::string> files;
+  for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
+    if (files.size() < kMaxFiles) files.push_back(at->path().string());
+  }
+  std::sort(files.begin(), files.end());
+  for (const std::string& file : files) out += file_stamp(file);
+  return out;
 }
 
 void add_error(Problems& problems, std::string file, std::string message) {
@@ -135,9 +168,7 @@ Loaded load_from_sources(const SourceOptions& options, Surroundings around,
 
   Problems of_provider;
   std::unique_ptr<SecretProvider> secrets;
-  auto url = options.secret_provider.empty()
-                 ? one_of_two(around, "KITH_SECRET_PROVIDER", "MAVERICS_SECRET_PROVIDER", "secret providers")
-                 : Result<std::string>(options.secret_provider);
+  auto url = provider_url(options, around);
   if (!url) {
     add_error(of_provider, "environment", url.error().message());
   } else if (!url->empty()) {
@@ -152,6 +183,18 @@ Loaded load_from_sources(const SourceOptions& options, Surroundings around,
   return loaded;
 }
 
+std::string secret_stamp(const SourceOptions& options, const Surroundings& around) {
+  auto url = provider_url(options, around);
+  if (!url || !around.stamp) return "";
+  size_t end = url->find("://");
+  if (end == std::string::npos) return "";
+  std::string scheme = lower(url->substr(0, end));
+  std::string path = url->substr(end + 3);
+  if (scheme == "credentials" && path.empty()) path = env_or_empty(around, "CREDENTIALS_DIRECTORY");
+  if ((scheme != "secretfile" && scheme != "credentials") || path.empty()) return "";
+  return around.stamp(path);
+}
+
 Surroundings system_surroundings(runtime::Files& files) {
   return {&files,
           [](const std::string& name) -> std::optional<std::string> {
@@ -164,7 +207,7 @@ Surroundings system_surroundings(runtime::Files& files) {
             constexpr mode_t kTooMuch = S_IROTH | S_IWOTH | S_IWGRP;
             return stat(path.c_str(), &about) == 0 && (about.st_mode & kTooMuch) != 0;
           },
-          "."};
+          ".", stamp_of};
 }
 
 }  // namespace kith::app

@@ -2,6 +2,7 @@
 // place. Two sources of the same rank are refused rather than one of them ignored.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -29,6 +30,15 @@ std::string default_socket(const std::string& config_file);
 // MAVERICS_HTTP_ADDRESS, MAVERICS_DEBUG_MODE, -verbose. `around.directory` is set to the file's folder.
 Loaded load_from_sources(const SourceOptions& options, Surroundings around,
                          const std::string& standard_input);
+
+// Changes when the place where secrets come from does. Empty when that cannot change (env://, none).
+std::string secret_stamp(const SourceOptions& options, const Surroundings& around);
+
+// The configuration again, later, from where it came from; for reload. Both may be called from any thread.
+struct ConfigSource {
+  std::function<Loaded()> load;
+  std::function<std::string()> stamp;  // secret_stamp()
+};
 
 // The machine as it is.
 Surroundings system_surroundings(runtime::Files& files);

@@ -22,6 +22,9 @@ constexpr size_t kBulkQueue = 256 << 10;
 constexpr Duration kStartCheck = 50ms;
 constexpr Duration kHousekeeping = 250ms;
 constexpr size_t kMaxNames = 1024;
+// Links are made anew after a rotation within this time for each member, so that the handshakes (a
+// few milliseconds each, three links to a member) never keep a heartbeat waiting.
+constexpr Duration kRenewSpread = 200ms;
 
 Lane lane_of(Priority priority) {
   switch (priority) {
@@ -44,7 +47,8 @@ bool is_unspecified(const Multiaddr& address) {
 
 Result<Endpoint> bind_endpoint(const Multiaddr& address, const char* key) {
   if (address.is_name())
-    return Error(Code::invalid, std::string(key) + ": a bind address is /ip4 or /ip6, not a name", Side::config);
+    return Error(Code::invalid, std::string(key) + ": a bind address is /ip4 or /ip6, not a name",
+                 Side::config);
   KITH_TRY(IpAddress ip, IpAddress::parse(address.host));
   return Endpoint{ip, address.port};
 }
@@ -65,8 +69,8 @@ uint64_t random_u64(runtime::Entropy& entropy) {
 
 // ---------------------------------------------------------------- opening
 
-Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
-                                               Log log) {
+Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOptions options,
+                                               runtime::Ports& ports, Log log) {
   std::string context = "cluster " + config.name;
   KITH_CHECK(config.discovery != ClusterConfig::Discovery::srv || options.dns != nullptr);
   auto key = config.node_key_file.empty() && options.key_without_file
@@ -74,7 +78,8 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
                  : load_node_key(config.node_key_file, ports.files, ports.entropy, log);
   if (!key) return std::move(key).error().within(context);
   LinkTable::Listeners listeners;
-  auto listen = [&](const Multiaddr& at, const char* what, std::unique_ptr<runtime::Listener>& out) -> Result<void> {
+  auto listen = [&](const Multiaddr& at, const char* what,
+                    std::unique_ptr<runtime::Listener>& out) -> Result<void> {
     KITH_TRY(Endpoint endpoint, bind_endpoint(at, what));
     KITH_TRY(out, ports.network.listen(endpoint));
     return {};
@@ -95,24 +100,28 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   record.max_version = mesh::kMaxVersion;
   record.membership = advertised(config.advertise_membership, *listeners.membership);
   record.data = advertised(config.advertise_data, *listeners.data);
-  return std::unique_ptr<Cluster>(new Cluster(std::move(config), std::move(options), ports, std::move(listeners),
-                                              std::move(*key), record, std::move(log)));
+  return std::unique_ptr<Cluster>(new Cluster(std::move(config), std::move(options), ports,
+                                              std::move(listeners), std::move(*key), record, std::move(log)));
 }
 
-Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports, LinkTable::Listeners listeners,
-                 crypto::SigningKey key, const membership::NodeRecord& record, Log log)
+Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
+                 LinkTable::Listeners listeners, crypto::SigningKey key, const membership::NodeRecord& record,
+                 Log log)
     : config_(std::move(config)),
       options_(std::move(options)),
       ports_(ports),
       log_(std::move(log)),
       key_(std::move(key)),
-      keyring_(std::make_shared<const mesh::Keyring>(config_.psks)),
+      keys_(config_.name, config_.rotation, config_.psks, options_.cookie_memory, log_, ports.loop.now()),
       tls_(crypto::make_psk_context()),
       self_(record.replica()),
       membership_(membership_config(config_), key_, record, random_u64(ports.entropy), ports.loop.now()),
       table_(options_.limits, self_.node),
       replication_({.cluster = config_.name}, self_, key_, table_, ports.loop.now()),
-      links_(ports_, scope_, std::move(listeners), [this] { return link_config(); }, self_.node, *this, log_),
+      links_(
+          ports_, scope_, std::move(listeners), [this] { return link_config(); },
+          options_.doorkeeper ? options_.doorkeeper : std::make_shared<Doorkeeper>(), self_.node, *this,
+          log_),
       hub_(ports_.loop, *this, self_.node, log_),
       leadership_(
           config_.failover, self_.node, random_u64(ports.entropy), ports_.loop,
@@ -126,6 +135,7 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       view_changed_(ports.loop.now()) {
   names_[self_.node] = options_.node_name;
   applied_.note(self_);
+  membership_.set_keys(keys_.rotation().held(), ports.loop.now());
 }
 
 Cluster::~Cluster() = default;
@@ -136,15 +146,8 @@ mesh::LinkConfig Cluster::link_config() {
           .incarnation = self_.incarnation,
           .boot_nonce = boot_nonce_,
           .record = membership_.self_record(),
-          .keyring = keyring_,
+          .keyring = keys_.keyring(),
           .tls = tls_};
-}
-
-std::vector<crypto::Secret> Cluster::cookie_keys() const {
-  std::vector<crypto::Secret> keys;
-  for (const crypto::Secret& psk : config_.psks)
-    keys.push_back(crypto::hkdf(psk.reveal(), as_bytes(config_.name), "kith cookie", 32));
-  return keys;
 }
 
 void Cluster::start() {
@@ -198,6 +201,7 @@ void Cluster::pump() {
     pump_membership();
     pump_replication();
     if (std::exchange(leadership_view_changed_, false)) tell_leadership();
+    tend_keys();
   } while (pump_again_);
   pumping_ = false;
   arm_timers();
@@ -260,6 +264,24 @@ void Cluster::arm_timers() {
   });
 }
 
+// ---------------------------------------------------------------- keys
+
+Result<bool> Cluster::reload_keys(const std::vector<crypto::Secret>& psks) {
+  KITH_TRY(bool news, keys_.rotation().reload(psks, ports_.loop.now()));
+  pump();
+  return news;
+}
+
+void Cluster::tend_keys() {
+  MonoTime now = ports_.loop.now();
+  KeyStore::Changes changes = keys_.settle([this](NodeId node) { return name_of(node); }, now);
+  if (!changes.keyring) return;
+  pump_again_ = true;
+  membership_.set_keys(keys_.rotation().held(), now);
+  for (const KeyId& key : changes.retired) links_.cut_made_with(key);
+  links_.renew(keys_.keyring()->offered().id, kRenewSpread * membership_.live_members());
+}
+
 // ---------------------------------------------------------------- events of the links
 
 void Cluster::membership_link_up(const mesh::Established& peer, const IpAddress& local) {
@@ -281,7 +303,8 @@ void Cluster::membership_link_down(NodeId peer, bool goodbye) {
   pump();
 }
 
-void Cluster::dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) {
+void Cluster::dial_done(const Multiaddr& address, membership::DialOutcome outcome,
+                        std::optional<NodeId> peer) {
   untried_.erase(address);
   absences_.dialled(address, outcome, ports_.loop.wall_now());
   membership_.dial_result(address, outcome, ports_.loop.now(), peer);
@@ -298,6 +321,8 @@ bool Cluster::forget(NodeId node) {
   pump();
   return known || remembered;
 }
+
+mesh::Refusal Cluster::admission(NodeId) { return mesh::Refusal::none; }
 
 bool Cluster::is_member(const Replica& peer) {
   const membership::NodeRecord* record = membership_.member(peer.node);
@@ -380,11 +405,14 @@ void Cluster::on_event(const membership::Event& event) {
                                 {"address", up->record.membership.text()},
                                 {"state", to_string(up->record.state)},
                                 {"members", membership_.live_members()}});
+    keys_.rotation().member(up->record.id, up->record.keys, now);
     links_.keep_data_links(up->record.replica(), up->record.data);
   } else if (const auto* changed = std::get_if<membership::MemberChanged>(&event)) {
     view_changed_ = now;
     absences_.member_up(changed->record);
-    log_.info("member changed", {{"peer", changed->record.name}, {"state", to_string(changed->record.state)}});
+    log_.info("member changed",
+              {{"peer", changed->record.name}, {"state", to_string(changed->record.state)}});
+    keys_.rotation().member(changed->record.id, changed->record.keys, now);
     links_.keep_data_links(changed->record.replica(), changed->record.data);
   } else if (const auto* down = std::get_if<membership::MemberDown>(&event)) {
     view_changed_ = now;
@@ -393,6 +421,7 @@ void Cluster::on_event(const membership::Event& event) {
                                  {"id", down->node.hex()},
                                  {"reason", to_string(down->why)},
                                  {"members", membership_.live_members()}});
+    keys_.rotation().member_gone(down->node, down->why == membership::DownReason::left, now);
     links_.forget(down->node);
     applied_.forget_lives(down->node, [this](const Replica& life) { return !replication_.remembers(life); });
   } else if (const auto* drop = std::get_if<membership::DropLink>(&event)) {
@@ -512,6 +541,12 @@ void Cluster::housekeeping() {
     degraded_ = false;
     log_.info("no longer degraded: all members are linked and nothing is missing");
   }
+  MonoTime now = ports_.loop.now();
+  if (now >= keys_.rotation().poll_timeout()) {
+    keys_.rotation().handle_timeout(links_.keys_in_use(), now);
+    pump();
+  }
+  links_.renew(keys_.keyring()->offered().id, kRenewSpread * membership_.live_members());
   house_timer_ = ports_.loop.call_after(kHousekeeping, [this] { housekeeping(); });
 }
 
@@ -547,8 +582,9 @@ runtime::Task<void> Cluster::leave(MonoTime deadline) {
   set_draining();
   bool handed_over = co_await wait_acks(replication_.own_seq(), AckLevel::all, deadline);
   if (!handed_over)
-    log_.warn("leaving although not every member has confirmed the last writes",
-              {{"confirmed_by", replication_.acked_by(replication_.own_seq())}, {"members", replication_.peers()}});
+    log_.warn(
+        "leaving although not every member has confirmed the last writes",
+        {{"confirmed_by", replication_.acked_by(replication_.own_seq())}, {"members", replication_.peers()}});
   phase_ = Phase::left;
   links_.stop_listening();
   membership_.set_state(membership::State::left, ports_.loop.now());

@@ -14,6 +14,7 @@
 #include "cluster/config.h"
 #include "cluster/discovery.h"
 #include "cluster/forward_hub.h"
+#include "cluster/key_store.h"
 #include "cluster/leadership.h"
 #include "cluster/link_table.h"
 #include "cluster/session_store.h"
@@ -38,6 +39,9 @@ struct ClusterOptions {
   // What may wait for a member that does not take it: beyond, its link is closed and the requests in it
   // fail. Above all that 256 requests with whole windows have in flight.
   size_t max_bulk_queue = 256 << 20;
+  Duration cookie_memory = 24h;     // how long a cookie stays readable after its key was retired
+  // Of this process; made when null.
+  std::shared_ptr<Doorkeeper> doorkeeper;
   Duration founding_grace = 500ms;  // how long a quiet start waits for somebody older
 };
 
@@ -67,13 +71,17 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   ForwardHub& hub() { return hub_; }
   // The node, member or past, whose id starts with the prefix.
   std::optional<NodeId> find_node(ByteView prefix) const { return applied_.find(prefix); }
-  // Keys for cookies and codes, the same on all nodes, one per PSK; the first signs.
-  std::vector<crypto::Secret> cookie_keys() const;
+  // Keys for cookies and codes, the same on all nodes. They change while keys rotate: the first, which signs,
+  // derives from a key that every member holds, and what was signed before stays readable.
+  std::shared_ptr<const CookieKeys> cookie_keys() const { return keys_.cookie_keys(); }
   const std::string& name() const { return config_.name; }
   NodeId id() const { return self_.node; }
   Endpoint membership_endpoint() const { return links_.membership_endpoint(); }
 
   // On the control loop.
+  // The pre-shared keys that the configuration names now. True when that is news; fails, changing nothing,
+  // when they cannot be used. The former ones are accepted until they are retired (mesh::Rotation).
+  Result<bool> reload_keys(const std::vector<crypto::Secret>& psks);
   const membership::Core& membership() const { return membership_; }
   const replication::Core& replication() const { return replication_; }
   const LinkCounters& link_counters() const { return links_.counters(); }
@@ -82,6 +90,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   // Gives up a node that is not a member. False when it is one, or is not known.
   bool forget(NodeId node);
   MonoTime started() const { return started_; }
+  const mesh::Keyring& keyring() const { return *keys_.keyring(); }
+  std::set<KeyId> keys_in_use() const { return links_.keys_in_use(); }
 
  private:
   friend class ReplicatedSessions;
@@ -95,6 +105,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   void data_link_up(NodeId peer, mesh::Channel channel) override;
   void data_link_down(NodeId peer, mesh::Channel channel) override;
   bool is_member(const Replica& peer) override;
+  mesh::Refusal admission(NodeId peer) override;
   void link_message(NodeId peer, mesh::Channel channel, const mesh::Message& message) override;
   void link_drained(NodeId peer, mesh::Channel channel) override;
   void dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) override;
@@ -120,6 +131,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   void on_event(const membership::Event& event);
   void on_event(replication::Event event);
   void note_merge(const store::Key& key, store::Merged merged);
+  void tend_keys();
   void arm_timers();
   // Of the other members: a name of one that is ready, and of one that no data link leads to.
   struct Around {
@@ -142,7 +154,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   runtime::Ports& ports_;
   Log log_;
   crypto::SigningKey key_;
-  std::shared_ptr<const mesh::Keyring> keyring_;
+  KeyStore keys_;
   std::shared_ptr<const crypto::TlsContext> tls_;
   Replica self_;
   runtime::Scope scope_;

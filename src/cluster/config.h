@@ -8,6 +8,7 @@
 #include "base/net.h"
 #include "base/time.h"
 #include "crypto/secret.h"
+#include "mesh/rotation.h"
 
 namespace kith::cluster {
 
@@ -49,8 +50,10 @@ struct ClusterConfig {
   Discovery discovery = Discovery::fixed;  // discovery.method: static | srvdns
   std::vector<Multiaddr> seeds;            // discovery.static.nodes[].endpoints.membership
   SrvConfig srv;                           // discovery.srvDNS, for Discovery::srv
-  // encryption.psk: the first key is offered, all are accepted. A list, or one value.
+  // encryption.psk: all are accepted, and the first is offered as soon as every member holds it. A list, or
+  // one value. The one thing that can be loaded anew: Cluster::reload_keys().
   std::vector<crypto::Secret> psks;
+  mesh::RotationConfig rotation;  // encryption.rotation
   std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start
   size_t max_members = 1024;  // replication talks with every member: what it costs grows with them
   FailoverConfig failover;

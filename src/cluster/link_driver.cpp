@@ -8,18 +8,21 @@ constexpr size_t kReadSize = 64 << 10;
 constexpr Duration kWriteTimeout = 15s;
 // After we refused: how long we read on, so that our words arrive before a reset does.
 constexpr Duration kLinger = 500ms;
+// How long a link that was replaced may still have to say.
+constexpr Duration kFinishTimeout = 10s;
 
 }  // namespace
 
 LinkDriver::LinkDriver(runtime::Loop& loop, std::unique_ptr<runtime::Stream> stream, mesh::Link link,
-                       bool dialled, Owner& owner)
+                       bool dialled, Owner& owner, Bytes first)
     : loop_(loop),
       stream_(std::move(stream)),
       link_(std::move(link)),
       dialled_(dialled),
       owner_(owner),
       remote_(stream_->remote_endpoint()),
-      local_(stream_->local_endpoint()) {}
+      local_(stream_->local_endpoint()),
+      first_(std::move(first)) {}
 
 runtime::Task<void> LinkDriver::run(std::stop_token stop) {
   std::stop_callback on_stop(stop, [this] { cut(); });
@@ -31,25 +34,25 @@ runtime::Task<void> LinkDriver::run(std::stop_token stop) {
   output_.notify_all();
   co_await scope.close();
   timer_.reset();
+  finish_timer_.reset();
   stream_->close();
 }
 
 runtime::Task<void> LinkDriver::read_loop() {
   Bytes buffer(kReadSize);
+  if (!first_.empty()) take(std::exchange(first_, {}));
   while (!link_.closed()) {
+    if (held_) {
+      co_await released_.wait_until(loop_, kNever);
+      co_await runtime::sleep(loop_, 0ns);  // whoever released us is still at work on us
+      continue;
+    }
     auto n = co_await stream_->read(buffer, kNever);
     if (!n) {
       note_end(mesh::Refusal::none, true, n.error().message());
       co_return;
     }
-    if (*n == 0) {
-      link_.handle_end(loop_.now());
-    } else {
-      link_.handle_input(ByteView(buffer).first(*n), loop_.now());
-    }
-    drain_events();
-    output_.notify_all();
-    arm_timer();
+    take(ByteView(buffer).first(*n));
   }
   // What the link still has to say goes out first; then wait for the peer to hang up.
   MonoTime until = loop_.now() + kLinger;
@@ -59,6 +62,18 @@ runtime::Task<void> LinkDriver::read_loop() {
   }
 }
 
+// Nothing: the end.
+void LinkDriver::take(ByteView data) {
+  if (data.empty()) {
+    link_.handle_end(loop_.now());
+  } else {
+    link_.handle_input(data, loop_.now());
+  }
+  drain_events();
+  output_.notify_all();
+  arm_timer();
+}
+
 runtime::Task<void> LinkDriver::write_loop() {
   while (!stopped_) {
     Bytes data = link_.poll_transmit();
@@ -66,6 +81,7 @@ runtime::Task<void> LinkDriver::write_loop() {
       owner_.on_drained(*this);
       data = link_.poll_transmit();
     }
+    if (link_.closed()) drain_events();  // it may end with what it says
     if (data.empty()) {
       if (link_.closed()) {
         (void)co_await stream_->shutdown();
@@ -85,12 +101,18 @@ runtime::Task<void> LinkDriver::write_loop() {
 }
 
 void LinkDriver::drain_events() {
-  while (auto event = link_.poll_event()) {
+  while (!held_) {
+    auto event = link_.poll_event();
+    if (!event) return;
     if (auto* established = std::get_if<mesh::Established>(&*event)) {
       peer_ = std::move(*established);
       owner_.on_established(*this, *peer_);
     } else if (auto* message = std::get_if<mesh::Message>(&*event)) {
       if (!stopped_) owner_.on_message(*this, *message);
+    } else if (std::get_if<mesh::PeerFinished>(&*event) != nullptr) {
+      heard_out_ = true;
+      if (!finish_timer_) finish_timer_ = loop_.call_after(kFinishTimeout, [this] { cut(); });
+      if (!stopped_) owner_.on_finished(*this);
     } else {
       const auto& closed = std::get<mesh::Closed>(*event);
       note_end(closed.reason, closed.by_peer, closed.detail);
@@ -100,11 +122,12 @@ void LinkDriver::drain_events() {
 
 void LinkDriver::arm_timer() {
   MonoTime when = link_.poll_timeout();
-  if (when == kNever) {
-    timer_.reset();
-    return;
-  }
+  if (when == armed_) return;
+  armed_ = when;
+  timer_.reset();
+  if (when == kNever) return;
   timer_ = loop_.call_at(when, [this] {
+    armed_ = kNever;
     link_.handle_timeout(loop_.now());
     drain_events();
     if (link_.closed()) {
@@ -116,6 +139,20 @@ void LinkDriver::arm_timer() {
   });
 }
 
+void LinkDriver::release() {
+  if (!std::exchange(held_, false)) return;
+  drain_events();
+  output_.notify_all();
+  released_.notify_all();
+}
+
+void LinkDriver::finish() {
+  if (stopped_ || link_.closed()) return;
+  link_.finish();
+  finish_timer_ = loop_.call_after(kFinishTimeout, [this] { cut(); });
+  output_.notify_all();
+}
+
 void LinkDriver::send(mesh::Lane lane, uint8_t type, ByteView payload) {
   if (stopped_ || !link_.established() || link_.closed()) return;
   link_.send(lane, type, payload);
@@ -125,14 +162,20 @@ void LinkDriver::send(mesh::Lane lane, uint8_t type, ByteView payload) {
 void LinkDriver::refuse(mesh::Refusal reason, std::string detail) {
   if (link_.closed()) return;
   link_.refuse(reason, std::move(detail));
+  const bool held = std::exchange(held_, false);
   drain_events();
   output_.notify_all();
+  if (held) released_.notify_all();
 }
 
 void LinkDriver::cut() {
   stopped_ = true;
   note_end(mesh::Refusal::none, false, "closed here");
-  stream_->close();  // last: whoever waits on the stream goes on inside this call, to the end of run()
+  const bool held = std::exchange(held_, false);
+  // Last: whoever waits on the stream goes on inside this call, to the end of run(). Nobody does while the
+  // link is held.
+  stream_->close();
+  if (held) released_.notify_all();
 }
 
 void LinkDriver::note_end(mesh::Refusal reason, bool by_peer, std::string detail) {

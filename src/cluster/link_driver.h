@@ -23,16 +23,26 @@ class LinkDriver {
     virtual void on_message(LinkDriver& link, const mesh::Message& message) = 0;
     // The link took everything it was given; more can be sent without queueing behind old data.
     virtual void on_drained(LinkDriver& link) = 0;
+    // The peer has finished: all its messages on this link were delivered.
+    virtual void on_finished(LinkDriver& link) = 0;
   };
 
+  // first: what was read from the stream before, and belongs to the link.
   LinkDriver(runtime::Loop& loop, std::unique_ptr<runtime::Stream> stream, mesh::Link link, bool dialled,
-             Owner& owner);
+             Owner& owner, Bytes first = {});
 
   // Serves the link until it ends or stop is requested. Afterwards end() tells why.
   runtime::Task<void> run(std::stop_token stop);
 
   // Sends a message when the link is established; drops it otherwise.
   void send(mesh::Lane lane, uint8_t type, ByteView payload);
+  // Delivers nothing and reads nothing more, until release(). For a link whose messages come after those of
+  // another one.
+  void hold() { held_ = true; }
+  void release();
+  // Sends what waits, then nothing more; the link ends when the peer has finished too, or after a while.
+  void finish();
+  bool heard_out() const { return heard_out_; }  // the peer has finished
   // Tells the peer why and closes.
   void refuse(mesh::Refusal reason, std::string detail);
   // Closes without a word: the peer sees a closed connection. The link may be gone when this returns.
@@ -51,6 +61,7 @@ class LinkDriver {
  private:
   runtime::Task<void> read_loop();
   runtime::Task<void> write_loop();
+  void take(ByteView data);
   void drain_events();
   void arm_timer();
   void note_end(mesh::Refusal reason, bool by_peer, std::string detail);
@@ -67,8 +78,14 @@ class LinkDriver {
   bool ended_ = false;
   bool stopped_ = false;
   bool reading_done_ = false;
-  runtime::Event output_;  // something to write, or the end
+  bool held_ = false;
+  bool heard_out_ = false;
+  Bytes first_;
+  runtime::Event output_;    // something to write, or the end
+  runtime::Event released_;  // not held any more
+  MonoTime armed_ = kNever;  // what timer_ waits for
   runtime::Timer timer_;
+  runtime::Timer finish_timer_;
 };
 
 }  // namespace kith::cluster

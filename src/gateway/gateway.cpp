@@ -58,7 +58,7 @@ Gateway::Gateway(Services services, std::shared_ptr<const Routes> routes)
       routes_(std::move(routes)),
       log_(services_.log.named("gateway")),
       access_(services_.log.named("access")) {
-  KITH_CHECK(!services_.cookie_keys.empty());
+  KITH_CHECK(services_.cookie_keys);
   for (const auto& connector : services_.connectors) {
     for (auto& place : connector->login_callbacks())
       callbacks_.push_back({std::move(place), connector.get(), false});
@@ -125,6 +125,7 @@ runtime::Task<void> Gateway::run_phases(RequestContext& context) {
   if (step == Step::answered) co_return;
   step = co_await policy_phase(context);
   if (step == Step::answered) co_return;
+  if (auto cookie = sessions_->renewed_cookie(context.session)) context.exchange.add_cookie(*std::move(cookie));
   co_await upstream_->run(context);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "cluster/cookie_keys.h"
 #include "cluster/forwarder.h"
 #include "cluster/session_store.h"
 #include "gateway/counters.h"
@@ -49,9 +50,9 @@ struct Services {
   bool forwards_beyond_store = false;
   std::vector<std::unique_ptr<identity::Connector>> connectors;  // of this loop
   std::string node_name;
-  // At least one. The first signs and seals, all verify and open. With a cluster they derive from its
-  // PSKs, so that any node can finish what another began; standalone they are random per process.
-  std::vector<crypto::Secret> cookie_keys;
+  // With a cluster they derive from its PSKs, so that any node can finish what another began; standalone
+  // they are random per process.
+  std::shared_ptr<const cluster::CookieKeys> cookie_keys;
   // The known replica whose NodeId begins with the prefix; null or nullopt: unknown, treated as not
   // covered. Called on this loop.
   std::function<std::optional<NodeId>(const NodePrefix&)> find_node;

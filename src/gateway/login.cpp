@@ -54,13 +54,13 @@ std::string onward_page(const std::string& target) {
 }  // namespace
 
 LoginFlow::LoginFlow(const Routes& routes, runtime::Ports& ports, runtime::Scope& scope,
-                     SessionManager& sessions, const std::vector<crypto::Secret>& cookie_keys,
+                     SessionManager& sessions, std::shared_ptr<const cluster::CookieKeys> cookie_keys,
                      Counters& counters, Log log)
     : routes_(routes),
       ports_(ports),
       scope_(scope),
       sessions_(sessions),
-      transactions_(routes.cookies, cookie_keys, ports.entropy),
+      transactions_(routes.cookies, std::move(cookie_keys), ports.entropy),
       counters_(counters),
       log_(std::move(log)) {}
 

@@ -14,7 +14,7 @@ class LoginFlow {
 
   // All outlive it.
   LoginFlow(const Routes& routes, runtime::Ports& ports, runtime::Scope& scope, SessionManager& sessions,
-            const std::vector<crypto::Secret>& cookie_keys, Counters& counters, Log log);
+            std::shared_ptr<const cluster::CookieKeys> cookie_keys, Counters& counters, Log log);
 
   // Answers a request that needs a login: a browser's navigation goes to the connector, the rest gets 401.
   runtime::Task<void> begin(RequestContext& context, identity::Connector& connector);

@@ -35,13 +35,13 @@ bool is_from_here(const http::RequestHead& request, const ClientFacts& client) {
 LogoutFlow::LogoutFlow(const Routes& routes, runtime::Ports& ports, runtime::Scope& scope,
                        SessionManager& sessions,
                        const std::vector<std::unique_ptr<identity::Connector>>& connectors,
-                       const std::vector<crypto::Secret>& cookie_keys, Log log)
+                       std::shared_ptr<const cluster::CookieKeys> cookie_keys, Log log)
     : routes_(routes),
       ports_(ports),
       scope_(scope),
       sessions_(sessions),
       connectors_(connectors),
-      sealer_(cookie_keys, "kith logout cookie 2", ports.entropy),
+      sealer_(std::move(cookie_keys), "kith logout cookie 2", ports.entropy),
       log_(std::move(log)) {}
 
 runtime::Task<void> LogoutFlow::begin(RequestContext& context) {

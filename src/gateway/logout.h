@@ -20,7 +20,7 @@ class LogoutFlow {
   // All outlive it.
   LogoutFlow(const Routes& routes, runtime::Ports& ports, runtime::Scope& scope, SessionManager& sessions,
              const std::vector<std::unique_ptr<identity::Connector>>& connectors,
-             const std::vector<crypto::Secret>& cookie_keys, Log log);
+             std::shared_ptr<const cluster::CookieKeys> cookie_keys, Log log);
 
   // Answers a request for the logout URL.
   runtime::Task<void> begin(RequestContext& context);

@@ -6,6 +6,9 @@ void ObservedExchange::observe(http::ResponseHead& head) {
   status_ = head.status;
   if (another_answers_) return;
   for (const http::Header& header : ours_) head.headers.set(header.name, header.value);
+  if (cookie_.empty()) return;
+  head.headers.add("Set-Cookie", cookie_);
+  head.headers.set("Cache-Control", "no-store");
 }
 
 runtime::Task<Result<void>> ObservedExchange::start(http::ResponseHead head) {

@@ -30,6 +30,8 @@ class ObservedExchange final : public http::Exchange {
   // another node answers, which sets its own.
   http::Headers& response_headers() { return ours_; }
   void let_another_answer(bool another) { another_answers_ = another; }
+  // A cookie of ours beside those of the response, which then may not be kept by any cache.
+  void add_cookie(std::string set_cookie) { cookie_ = std::move(set_cookie); }
   // What request() shows from now on.
   void replace_request(http::RequestHead head) { replaced_ = std::move(head); }
 
@@ -40,6 +42,7 @@ class ObservedExchange final : public http::Exchange {
   std::optional<http::RequestHead> replaced_;
   http::Headers ours_;
   bool another_answers_ = false;
+  std::string cookie_;
   int status_ = 0;
 };
 

@@ -64,14 +64,17 @@ std::optional<SessionCookie> decode_session_cookie(std::string_view text,
 
   ByteView position = ByteView(*token).first(kPositionSize);
   bool genuine = false;
+  bool old_key = false;
   for (const crypto::Secret& key : keys) {
     auto tag = mac(key, *id, position);
-    genuine |= crypto::equal_constant_time(tag, ByteView(*token).subspan(kPositionSize));
+    const bool fits = crypto::equal_constant_time(tag, ByteView(*token).subspan(kPositionSize));
+    if (fits) old_key = &key != &keys.front();
+    genuine |= fits;
   }
   if (!genuine) return std::nullopt;
 
   Reader reader(position);
-  SessionCookie cookie{.id = *id, .position = {}};
+  SessionCookie cookie{.id = *id, .position = {}, .old_key = old_key};
   cookie.position.origin = reader.id<NodePrefix>();
   cookie.position.incarnation = reader.u64();
   cookie.position.seq = reader.u64();

@@ -34,6 +34,7 @@ struct PositionToken {
 struct SessionCookie {
   SessionId id;
   PositionToken position;
+  bool old_key = false;  // decoded, and another key than the first had signed it: to be written anew
 };
 
 // What the store knows the session by.

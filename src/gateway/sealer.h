@@ -3,26 +3,42 @@
 // browser can neither read nor change it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cluster/cookie_keys.h"
 #include "crypto/secret.h"
 #include "runtime/ports.h"
 
 namespace kith::gateway {
 
-// One key per cookie key, for one purpose (HKDF): a key is never used for two things.
-std::vector<crypto::Secret> derive_keys(const std::vector<crypto::Secret>& cookie_keys,
-                                        std::string_view purpose);
+// One key per cookie key, for one purpose (HKDF): a key is never used for two things. Follows the cookie
+// keys as they change; used on one loop.
+class PurposeKeys {
+ public:
+  PurposeKeys(std::shared_ptr<const cluster::CookieKeys> source, std::string_view purpose)
+      : source_(std::move(source)), purpose_(purpose) {}
+
+  // The first signs and seals, all verify and open. Valid until the next call.
+  const std::vector<crypto::Secret>& get() const;
+
+ private:
+  std::shared_ptr<const cluster::CookieKeys> source_;
+  std::string purpose_;
+  mutable uint64_t generation_ = 0;
+  mutable std::vector<crypto::Secret> keys_;
+};
 
 class Sealer {
  public:
   static constexpr size_t kMaxText = 4000;  // what fits a cookie (RFC 6265 section 6.1)
 
-  Sealer(const std::vector<crypto::Secret>& cookie_keys, std::string_view purpose, runtime::Entropy& entropy)
-      : keys_(derive_keys(cookie_keys, purpose)), entropy_(entropy) {}
+  Sealer(std::shared_ptr<const cluster::CookieKeys> cookie_keys, std::string_view purpose,
+         runtime::Entropy& entropy)
+      : keys_(std::move(cookie_keys), purpose), entropy_(entropy) {}
 
   // base64url text. `bound` is authenticated too: opening needs the same (the cookie's name).
   std::string seal(ByteView plain, std::string_view bound);
@@ -30,7 +46,7 @@ class Sealer {
   std::optional<Bytes> open(std::string_view text, std::string_view bound) const;
 
  private:
-  std::vector<crypto::Secret> keys_;
+  PurposeKeys keys_;
   runtime::Entropy& entropy_;
 };
 

@@ -29,13 +29,13 @@ std::vector<identity::Identity> merged(const SessionView& old, identity::Identit
 }  // namespace
 
 SessionManager::SessionManager(const Routes& routes, runtime::Ports& ports, cluster::SessionStore& store,
-                               const std::vector<crypto::Secret>& cookie_keys, FindNode find_node,
+                               std::shared_ptr<const cluster::CookieKeys> cookie_keys, FindNode find_node,
                                Counters& counters, Log log)
     : routes_(routes),
       ports_(ports),
       store_(store),
-      mac_keys_(derive_keys(cookie_keys, "kith session cookie 1")),
-      reference_key_(derive_keys(cookie_keys, "kith session reference 1").front()),
+      mac_keys_(cookie_keys, "kith session cookie 1"),
+      reference_keys_(cookie_keys, "kith session reference 1"),
       find_node_(std::move(find_node)),
       counters_(counters),
       log_(std::move(log)) {}
@@ -44,7 +44,7 @@ SessionView SessionManager::recognise(const http::Headers& headers) const {
   SessionView view;
   http::CookieLookup found = http::find_cookie(headers, routes_.cookies.session_name());
   if (!found.value) return view;
-  view.cookie = decode_session_cookie(*found.value, mac_keys_);
+  view.cookie = decode_session_cookie(*found.value, mac_keys_.get());
   if (view.cookie) view.key = session_key(view.cookie->id);
   return view;
 }
@@ -129,7 +129,12 @@ runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old
     }
   }
   cookie.position = PositionToken::of(written->position);
-  co_return routes_.cookies.set_session(encode_session_cookie(cookie, mac_keys_));
+  co_return routes_.cookies.set_session(encode_session_cookie(cookie, mac_keys_.get()));
+}
+
+std::optional<std::string> SessionManager::renewed_cookie(const SessionView& view) const {
+  if (!view.live || !view.cookie->old_key) return std::nullopt;
+  return routes_.cookies.set_session(encode_session_cookie(*view.cookie, mac_keys_.get()));
 }
 
 runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, WallTime now) {
@@ -156,7 +161,7 @@ SessionWatch SessionManager::watch(const SessionView& view, std::function<void()
 }
 
 std::string SessionManager::reference(const cluster::SessionKey& key) const {
-  return hex(ByteView(crypto::hmac_sha256(reference_key_.reveal(), key.view())).first(8));
+  return hex(ByteView(crypto::hmac_sha256(reference_keys_.get().front().reveal(), key.view())).first(8));
 }
 
 }  // namespace kith::gateway

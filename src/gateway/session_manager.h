@@ -13,6 +13,7 @@
 #include "gateway/counters.h"
 #include "gateway/position_token.h"
 #include "gateway/routes.h"
+#include "gateway/sealer.h"
 #include "identity/connector.h"
 
 namespace kith::gateway {
@@ -39,7 +40,7 @@ class SessionManager {
   static constexpr Duration kWriteTimeout = 2s;
 
   SessionManager(const Routes& routes, runtime::Ports& ports, cluster::SessionStore& store,
-                 const std::vector<crypto::Secret>& cookie_keys, FindNode find_node, Counters& counters,
+                 std::shared_ptr<const cluster::CookieKeys> cookie_keys, FindNode find_node, Counters& counters,
                  Log log);
 
   // The cookie of the request, verified; anonymous when there is none, or several, or a changed one.
@@ -58,6 +59,9 @@ class SessionManager {
   // ends. Returns the Set-Cookie value. Fails as SessionStore::create does, or with limit.
   runtime::Task<Result<std::string>> create(const SessionView& old, identity::Identity identity,
                                             WallTime now);
+  // The Set-Cookie value that signs a live session's cookie with the present key; nullopt when it is so signed
+  // already. Keys rotate: a cookie follows them, so that it outlives any number of rotations.
+  std::optional<std::string> renewed_cookie(const SessionView& view) const;
   // Ends the session everywhere. True also when it was not known here.
   runtime::Task<Result<void>> revoke(const SessionView& view, WallTime now);
 
@@ -74,8 +78,8 @@ class SessionManager {
   const Routes& routes_;
   runtime::Ports& ports_;
   cluster::SessionStore& store_;
-  std::vector<crypto::Secret> mac_keys_;
-  crypto::Secret reference_key_;
+  PurposeKeys mac_keys_;
+  PurposeKeys reference_keys_;
   FindNode find_node_;
   Counters& counters_;
   Log log_;

@@ -26,9 +26,9 @@ class Transactions {
   static constexpr size_t kMaxOpen = 8;  // per browser; the oldest gives way
   static constexpr size_t kStateBytes = 24;
 
-  Transactions(const CookieJar& cookies, const std::vector<crypto::Secret>& cookie_keys,
+  Transactions(const CookieJar& cookies, std::shared_ptr<const cluster::CookieKeys> cookie_keys,
                runtime::Entropy& entropy)
-      : cookies_(cookies), sealer_(cookie_keys, "kith transaction cookie 1", entropy), entropy_(entropy) {}
+      : cookies_(cookies), sealer_(std::move(cookie_keys), "kith transaction cookie 1", entropy), entropy_(entropy) {}
 
   std::string new_state();
   // The Set-Cookie values that begin it and end those that give way. limit when it does not fit.

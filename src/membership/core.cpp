@@ -354,6 +354,14 @@ void Core::set_addresses(const Multiaddr& membership, const Multiaddr& data, Mon
   settle();
 }
 
+void Core::set_keys(const std::vector<KeyId>& keys, MonoTime now) {
+  begin(now);
+  if (has_left() || keys == self_.keys) return;
+  self_.keys = keys;
+  raise_ourselves();
+  settle();
+}
+
 std::optional<Transmit> Core::poll_transmit() {
   if (transmits_.empty()) return std::nullopt;
   Transmit out = std::move(transmits_.front());

@@ -205,6 +205,8 @@ class Core {
   void set_state(State state, MonoTime now);
   // The same for the addresses in our record, once it is known how we are reached.
   void set_addresses(const Multiaddr& membership, const Multiaddr& data, MonoTime now);
+  // The same for the names of the pre-shared keys that we hold.
+  void set_keys(const std::vector<KeyId>& keys, MonoTime now);
 
   // Gives up what is remembered of a node that is not in the view, so that it is dialled no more; from
   // itself it may come back. False when it is in the view, or nothing is remembered.

@@ -73,6 +73,9 @@ Bytes NodeRecord::encode(const crypto::SigningKey& signer) const {
     writer.string(std::string_view(*label).substr(0, kMaxLabelBytes));
   writer.string(membership.text());
   writer.string(data.text());
+  KITH_CHECK(keys.size() <= kMaxKeys);
+  writer.varint(keys.size());
+  for (const KeyId& one : keys) writer.id(one);
   crypto::Signature signature = signer.sign(signed_part(out));
   writer.raw(signature);
   return out;
@@ -97,6 +100,9 @@ Result<NodeRecord> NodeRecord::decode(ByteView bytes) {
   }
   std::string membership = in.string(kMaxAddressBytes);
   std::string data = in.string(kMaxAddressBytes);
+  const uint64_t key_count = in.remaining() > 0 ? in.varint() : 0;  // the first records had no keys
+  if (in.ok() && key_count > kMaxKeys) return bad("too many keys");
+  for (uint64_t i = 0; i < key_count && in.ok(); ++i) record.keys.push_back(in.id<KeyId>());
   if (!in.ok()) return bad("it is cut short, or a field is too long");
   if (state > static_cast<uint8_t>(State::left))
     return bad("state " + std::to_string(state) + " is not known");

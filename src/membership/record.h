@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/net.h"
+#include "base/key_id.h"
 #include "base/node.h"
 #include "base/result.h"
 #include "crypto/ed25519.h"
@@ -23,6 +25,8 @@ namespace kith::membership {
 
 inline constexpr size_t kMaxRecordBytes = 2048;  // a signed record, with room for fields of later versions
 inline constexpr size_t kMaxLabelBytes = 64;     // name, software, region, zone
+
+inline constexpr size_t kMaxKeys = 8;            // pre-shared keys a node names
 
 // In the order of a life; a record is free to go back from draining to ready.
 enum class State : uint8_t { joining = 0, ready = 1, draining = 2, left = 3 };
@@ -49,6 +53,7 @@ struct NodeRecord {
   uint16_t min_version = 1;  // protocol versions this node speaks
   uint16_t max_version = 1;
   State state = State::joining;
+  std::vector<KeyId> keys;  // the pre-shared keys it holds, the one it offers first; at most kMaxKeys
 
   RecordVersion version() const { return {incarnation, sequence}; }
   Replica replica() const { return {id, incarnation}; }

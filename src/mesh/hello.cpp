@@ -8,14 +8,16 @@
 namespace kith::mesh {
 namespace {
 
+constexpr uint8_t kRenews = 0x01;  // other bits: sent as 0, ignored
 constexpr std::string_view kLabel("kith mesh hello 1\0", 18);
 
 Bytes signed_bytes(Role role, const Transcript& transcript, ByteView body) {
   Bytes message = to_bytes(kLabel);
   message.push_back(static_cast<uint8_t>(role));
   append(message, transcript.exporter.reveal());
-  append(message, transcript.dialler);
-  append(message, transcript.acceptor);
+  append(message, transcript.opening.dialler);
+  append(message, transcript.opening.acceptor);
+  append(message, transcript.opening.challenge);
   append(message, body);
   return message;
 }
@@ -32,6 +34,7 @@ Bytes Hello::encode(const crypto::SigningKey& signer, Role role, const Transcrip
   writer.u64(boot_nonce);
   writer.id(expected);
   writer.bytes(record);
+  writer.u8(renews ? kRenews : 0);
   Bytes payload;
   Writer outer(payload);
   outer.bytes(body);
@@ -57,6 +60,7 @@ Result<ReceivedHello> ReceivedHello::decode(ByteView payload) {
   hello.boot_nonce = reader.u64();
   hello.expected = reader.id<NodeId>();
   ByteView record = reader.bytes(kMaxRecord);
+  hello.renews = (reader.u8() & kRenews) != 0;
   if (!reader.ok()) return malformed();  // what is left over belongs to later versions
   std::copy(key.begin(), key.end(), hello.key.begin());
   hello.record.assign(record.begin(), record.end());

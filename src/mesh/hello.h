@@ -5,7 +5,7 @@
 
 #include "base/node.h"
 #include "crypto/ed25519.h"
-#include "mesh/preamble.h"
+#include "mesh/keyring.h"
 
 namespace kith::mesh {
 
@@ -16,8 +16,7 @@ inline constexpr size_t kMaxHello = 8192;
 // What a signature is bound to besides the HELLO itself.
 struct Transcript {
   crypto::Secret exporter;  // of this TLS connection
-  PreambleBytes dialler{};
-  PreambleBytes acceptor{};
+  Opening opening;
 };
 enum class Role : uint8_t { dialler = 1, acceptor = 2 };
 
@@ -28,6 +27,8 @@ struct Hello {
   uint64_t boot_nonce = 0;
   NodeId expected{};  // zero: whoever answers
   Bytes record;
+  // The dialler's: this link takes the place of the one it has on this channel, whose messages go first.
+  bool renews = false;
 
   // The payload of the frame, signed; key is that of the signer.
   Bytes encode(const crypto::SigningKey& signer, Role role, const Transcript& transcript) const;

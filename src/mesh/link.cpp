@@ -15,59 +15,50 @@ constexpr size_t kMaxRefusalText = 200;
 // of what follows it.
 constexpr size_t kTlsStep = 1024;
 
-enum LinkFrame : uint8_t { kHello = 1, kReady = 2, kRefuse = 3 };
-
-// The alerts by which a server says that it has not this PSK (RFC 8446 section 6.2); OpenSSL, having no
-// certificate to go on with, says handshake_failure.
-bool is_key_alert(int alert) {
-  constexpr int kHandshakeFailure = 40, kDecryptError = 51, kUnknownPskIdentity = 115;
-  return alert == kHandshakeFailure || alert == kDecryptError || alert == kUnknownPskIdentity;
-}
-
-std::string version_range(const Preamble& preamble) {
-  return "it speaks versions " + std::to_string(preamble.min_version) + " to " +
-         std::to_string(preamble.max_version) + ", this node " + std::to_string(kMinVersion) + " to " +
-         std::to_string(kMaxVersion);
-}
+enum LinkFrame : uint8_t { kHello = 1, kReady = 2, kRefuse = 3, kFinished = 4 };
+constexpr uint8_t kFirstOfPreamble = 0x89;  // no TLS record begins with it
 
 }  // namespace
 
 // ---------------------------------------------------------------- life
 
-Link::Link(const LinkConfig& config, Role role, Port port, MonoTime now)
-    : config_(config), role_(role), port_(port), deadline_(now + kHandshakeTimeout) {
+Link::Link(const LinkConfig& config, Role role, MonoTime connected)
+    : config_(config), role_(role), deadline_(connected + kHandshakeTimeout) {
   KITH_CHECK(config_.keyring && config_.tls && config_.records_per_key > 0);
   KITH_CHECK(config_.cluster.size() <= kMaxClusterName && config_.record.size() <= kMaxRecord);
 }
 
-Link Link::dial(const LinkConfig& config, Channel channel, std::optional<NodeId> expected, ByteView random32,
-                MonoTime now) {
-  KITH_CHECK(random32.size() == 32);
-  Link link(config, Role::dialler, port_of(channel), now);
-  link.channel_ = channel;
-  link.expected_ = expected.value_or(NodeId{});
-  link.transcript_.dialler =
-      Preamble{.kind = Preamble::Kind::dialler, .channel = static_cast<uint8_t>(channel)}.encode();
-  append(link.clear_output_, link.transcript_.dialler);
-  // The ClientHello does not wait for the other preamble: one round trip less.
-  link.tls_ = crypto::TlsEngine::psk_client(config.tls, config.keyring->offer(channel, random32.first(16)));
-  if (auto begun = link.tls_->handshake(); !begun)
-    link.close(Refusal::tls_failure, false, begun.error().message());
+Link Link::dial(const LinkConfig& config, const Target& target, ByteView random16, MonoTime now) {
+  Link link(config, Role::dialler, now);
+  link.target_ = target;
+  link.random_.assign(random16.begin(), random16.end());
+  link.psk_ = config.keyring->key(target.psk).id;
+  Preamble preamble{.kind = Preamble::Kind::dialler, .channel = static_cast<uint8_t>(target.channel)};
+  link.transcript_.opening.dialler = preamble.encode();
+  append(link.clear_output_, link.transcript_.opening.dialler);
   return link;
 }
 
-Link Link::accept(const LinkConfig& config, bool membership_port, ByteView random32, MonoTime now) {
-  KITH_CHECK(random32.size() == 32);
-  return Link(config, Role::acceptor, membership_port ? Port::membership : Port::data, now);
+Link Link::accept(const LinkConfig& config, Admitted admitted, MonoTime connected) {
+  Link link(config, Role::acceptor, connected);
+  link.target_.channel = admitted.channel;
+  link.version_ = admitted.version;
+  link.psk_ = admitted.key;
+  link.transcript_.opening = admitted.opening;
+  link.proven_ = std::make_unique<ProvenKey>(admitted.proof, std::move(admitted.tls_key));
+  link.tls_ = crypto::TlsEngine::psk_server(config.tls, *link.proven_);
+  link.stage_ = Stage::tls;
+  return link;
 }
 
 void Link::handle_input(ByteView data, MonoTime now) {
   if (!established()) handle_timeout(now);
-  if (stage_ == Stage::preamble) take_preamble(data);
+  if (stage_ == Stage::preamble) take_answer(data);
   if (stage_ == Stage::tls) take_tls_handshake(data);
   if (stage_ == Stage::hello || stage_ == Stage::open) {
     tls_->feed(data);
     take_records();
+    if (established() && rekey_ == kNever) rekey_ = now + kKeyLifetime;
   }
 }
 
@@ -78,10 +69,16 @@ void Link::handle_end(MonoTime) {
 }
 
 void Link::handle_timeout(MonoTime now) {
-  if (now >= poll_timeout()) fail(Refusal::handshake_timeout, "");
+  if (now < poll_timeout()) return;
+  if (!established()) return fail(Refusal::handshake_timeout, "");
+  update_key();
+  rekey_ = now + kKeyLifetime;
 }
 
-MonoTime Link::poll_timeout() const { return established() || closed() ? kNever : deadline_; }
+MonoTime Link::poll_timeout() const {
+  if (closed()) return kNever;
+  return established() ? rekey_ : deadline_;
+}
 
 std::optional<LinkEvent> Link::poll_event() {
   if (events_.empty()) return std::nullopt;
@@ -101,11 +98,7 @@ void Link::refuse(Refusal reason, std::string detail) {
 
 // Tells the peer if it can be told, and closes.
 void Link::fail(Refusal reason, std::string detail) {
-  if (stage_ == Stage::preamble && role_ == Role::acceptor &&
-      (reason == Refusal::version || reason == Refusal::wrong_port)) {
-    Preamble refusal{.kind = Preamble::Kind::refusal, .flags_or_reason = static_cast<uint8_t>(reason)};
-    append(clear_output_, refusal.encode());
-  } else if (stage_ == Stage::hello || stage_ == Stage::open) {
+  if (stage_ == Stage::hello || stage_ == Stage::open) {
     Bytes payload;
     Writer writer(payload);
     writer.u8(static_cast<uint8_t>(reason));
@@ -124,42 +117,29 @@ void Link::close(Refusal reason, bool by_peer, std::string detail) {
   events_.push_back(Closed{reason, by_peer, std::move(detail)});
 }
 
-// ---------------------------------------------------------------- preamble
+// ---------------------------------------------------------------- before TLS: the dialler
 
-void Link::take_preamble(ByteView& data) {
-  const size_t size = std::min(data.size(), kPreambleSize - received_preamble_size_);
-  std::copy_n(data.begin(), size,
-              received_preamble_.begin() + static_cast<ptrdiff_t>(received_preamble_size_));
-  received_preamble_size_ += size;
-  data = data.subspan(size);
-  if (!may_be_preamble(ByteView(received_preamble_).first(received_preamble_size_))) {
-    return fail(Refusal::foreign_protocol, "");
-  }
-  if (received_preamble_size_ < kPreambleSize) return;
-  std::optional<Preamble> theirs = Preamble::decode(received_preamble_);
+// The acceptor's preamble and its challenge; or a refusal, which is a preamble alone.
+void Link::take_answer(ByteView& data) {
+  const size_t whole = kPreambleSize + sizeof(Challenge);
+  const auto take = [&](size_t up_to) {
+    const size_t size = std::min(data.size(), up_to - std::min(up_to, answer_.size()));
+    append(answer_, data.first(size));
+    data = data.subspan(size);
+    return answer_.size() >= up_to;
+  };
+  const bool has_preamble = take(kPreambleSize);
+  if (!may_be_preamble(answer_)) return fail(Refusal::foreign_protocol, "");
+  if (!has_preamble) return;
+  PreambleBytes& bytes = transcript_.opening.acceptor;
+  std::copy_n(answer_.begin(), bytes.size(), bytes.begin());
+  const std::optional<Preamble> theirs = Preamble::decode(bytes);
   if (!theirs) return fail(Refusal::malformed, "preamble");
-  if (role_ == Role::acceptor) {
-    judge_dialler(*theirs);
-  } else {
-    judge_acceptor(*theirs);
-  }
-}
-
-void Link::judge_dialler(const Preamble& theirs) {
-  if (theirs.kind != Preamble::Kind::dialler) return fail(Refusal::malformed, "preamble of a wrong kind");
-  std::optional<uint16_t> version = common_version(theirs, Preamble{});
-  if (!version) return fail(Refusal::version, version_range(theirs));
-  std::optional<Channel> channel = channel_from(theirs.channel);
-  if (!channel) return fail(Refusal::malformed, "unknown channel");
-  if (port_of(*channel) != port_) return fail(Refusal::wrong_port, "");
-  channel_ = *channel;
-  version_ = *version;
-  transcript_.dialler = received_preamble_;
-  transcript_.acceptor = Preamble{.kind = Preamble::Kind::acceptor, .channel = theirs.channel}.encode();
-  append(clear_output_, transcript_.acceptor);
-  finder_ = std::make_unique<KeyFinder>(config_.keyring, port_);
-  tls_ = crypto::TlsEngine::psk_server(config_.tls, *finder_);
-  stage_ = Stage::tls;
+  judge_acceptor(*theirs);
+  if (closed() || !take(whole)) return;
+  std::copy(answer_.begin() + kPreambleSize, answer_.end(), transcript_.opening.challenge.begin());
+  answer_.clear();
+  send_proof();
 }
 
 void Link::judge_acceptor(const Preamble& theirs) {
@@ -169,19 +149,55 @@ void Link::judge_acceptor(const Preamble& theirs) {
     if (reason == Refusal::wrong_port) return close(reason, true, "");
     return fail(Refusal::malformed, "refusal without proof");
   }
-  if (theirs.kind != Preamble::Kind::acceptor || theirs.channel != static_cast<uint8_t>(channel_)) {
+  if (theirs.kind != Preamble::Kind::acceptor || theirs.channel != static_cast<uint8_t>(target_.channel)) {
     return fail(Refusal::malformed, "preamble that does not answer ours");
   }
-  std::optional<uint16_t> version = common_version(theirs, Preamble{});
+  const std::optional<uint16_t> version = common_version(theirs, Preamble{});
   if (!version) return fail(Refusal::version, version_range(theirs));
   version_ = *version;
-  transcript_.acceptor = received_preamble_;
+}
+
+// The proof is also the PSK identity of the ClientHello that follows it.
+void Link::send_proof() {
+  const MeshKey& key = config_.keyring->key(target_.psk);
+  proof_ = make_proof(key, transcript_.opening, random_);
+  append(clear_output_, proof_);
+  tls_ = crypto::TlsEngine::psk_client(
+      config_.tls, {Bytes(proof_.begin(), proof_.end()), key.tls(port_of(target_.channel))});
   stage_ = Stage::tls;
+  if (auto begun = tls_->handshake(); !begun) close(Refusal::tls_failure, false, begun.error().message());
+}
+
+// In the place of the ServerHello. That a key was retired is believed if the other side shows that it had
+// the key; that it is unknown cannot be shown, and only costs us a dial.
+void Link::take_refusal_in_the_clear(ByteView& data) {
+  append(answer_, data.first(std::min(data.size(), kPreambleSize + kRefusalMacSize - answer_.size())));
+  data = {};
+  if (!may_be_preamble(answer_)) return fail(Refusal::malformed, "neither TLS nor a refusal");
+  if (answer_.size() < kPreambleSize) return;
+  PreambleBytes bytes;
+  std::copy_n(answer_.begin(), bytes.size(), bytes.begin());
+  const std::optional<Preamble> refusal = Preamble::decode(bytes);
+  if (!refusal || refusal->kind != Preamble::Kind::refusal) return fail(Refusal::malformed, "refusal");
+  const Refusal reason = refusal_from(refusal->flags_or_reason);
+  if (reason == Refusal::unknown_key) return close(reason, true, "key " + psk_.hex());
+  if (reason != Refusal::retired_key) return fail(Refusal::malformed, "refusal without proof");
+  if (answer_.size() < kPreambleSize + kRefusalMacSize) return;
+  RefusalMac mac;
+  std::copy_n(answer_.begin() + kPreambleSize, mac.size(), mac.begin());
+  if (!is_retired_refusal(config_.keyring->key(target_.psk), transcript_.opening, proof_, mac)) {
+    return fail(Refusal::malformed, "refusal with a wrong proof");
+  }
+  close(reason, true, "key " + psk_.hex());
 }
 
 // ---------------------------------------------------------------- TLS
 
 void Link::take_tls_handshake(ByteView& data) {
+  if (role_ == Role::dialler && !data.empty() && tls_handshake_bytes_ == 0 &&
+      (!answer_.empty() || data[0] == kFirstOfPreamble)) {
+    return take_refusal_in_the_clear(data);
+  }
   while (!data.empty()) {
     ByteView step = data.first(std::min(data.size(), kTlsStep));
     data = data.subspan(step.size());
@@ -195,12 +211,7 @@ void Link::take_tls_handshake(ByteView& data) {
 }
 
 void Link::tls_handshake_failed(const Error& error) {
-  const std::optional<int> alert = tls_->received_alert();
-  if (role_ == Role::dialler && alert && is_key_alert(*alert)) return close(Refusal::unknown_key, true, "");
-  const KeyFinder::Outcome outcome = finder_ ? finder_->outcome() : KeyFinder::Outcome::found;
-  if (outcome == KeyFinder::Outcome::unknown) return close(Refusal::unknown_key, false, "");
-  if (outcome == KeyFinder::Outcome::wrong_port) return close(Refusal::wrong_port, false, "");
-  close(Refusal::tls_failure, alert.has_value(), error.message());
+  close(Refusal::tls_failure, tls_->received_alert().has_value(), error.message());
 }
 
 void Link::tls_handshake_done() {
@@ -210,8 +221,9 @@ void Link::tls_handshake_done() {
               .key = config_.key.public_key(),
               .incarnation = config_.incarnation,
               .boot_nonce = config_.boot_nonce,
-              .expected = expected_,
-              .record = std::move(config_.record)};
+              .expected = target_.expected.value_or(NodeId{}),
+              .record = std::move(config_.record),
+              .renews = target_.renews};
   write_record(link_frame(kHello, hello.encode(config_.key, role_, transcript_)));
 }
 
@@ -230,6 +242,8 @@ void Link::take_records() {
     while (std::optional<Received> received = reader_.next()) {
       if (received->lane == kLinkLane) {
         take_link_frame(*received);
+      } else if (peer_finished_) {
+        return fail(Refusal::malformed, "a message after FINISHED");
       } else {
         events_.push_back(
             Message{static_cast<Lane>(received->lane), received->type, std::move(received->payload)});
@@ -244,10 +258,12 @@ void Link::write_record(ByteView plaintext) {
   if (auto written = tls_->write(plaintext); !written) {
     return close(Refusal::tls_failure, false, written.error().message());
   }
-  if (++records_sent_ == config_.records_per_key) {
-    tls_->update_key();
-    records_sent_ = 0;
-  }
+  if (++records_sent_ == config_.records_per_key) update_key();
+}
+
+void Link::update_key() {
+  tls_->update_key();
+  records_sent_ = 0;
 }
 
 // ---------------------------------------------------------------- frames of the link itself
@@ -257,6 +273,7 @@ void Link::take_link_frame(const Received& frame) {
     case kHello: return take_hello(frame.payload);
     case kReady: return take_ready(frame.payload);
     case kRefuse: return take_refusal(frame.payload);
+    case kFinished: return take_finished(frame.payload);
     default: return fail(Refusal::malformed, "unknown link frame");
   }
 }
@@ -273,8 +290,10 @@ void Link::take_hello(ByteView payload) {
                       .incarnation = hello.incarnation,
                       .boot_nonce = hello.boot_nonce,
                       .record = hello.record,
-                      .channel = channel_,
-                      .version = version_};
+                      .channel = target_.channel,
+                      .version = version_,
+                      .psk = psk_,
+                      .renews = role_ == Role::dialler ? target_.renews : hello.renews};
   write_record(link_frame(kReady, {}));
 }
 
@@ -292,9 +311,9 @@ void Link::judge_hello(const ReceivedHello& received) {
     return fail(Refusal::unexpected_peer,
                 "node " + hello.expected.hex() + " was sought, this is " + own_id().hex());
   }
-  if (!expected_.is_zero() && crypto::node_id(hello.key) != expected_) {
-    return fail(Refusal::unexpected_peer,
-                "node " + expected_.hex() + " was sought, this is " + crypto::node_id(hello.key).hex());
+  if (target_.expected && crypto::node_id(hello.key) != *target_.expected) {
+    return fail(Refusal::unexpected_peer, "node " + target_.expected->hex() + " was sought, this is " +
+                                              crypto::node_id(hello.key).hex());
   }
 }
 
@@ -314,13 +333,27 @@ void Link::take_refusal(ByteView payload) {
   close(reason, true, std::move(text));
 }
 
+void Link::take_finished(ByteView payload) {
+  if (stage_ != Stage::open || peer_finished_ || !payload.empty())
+    return fail(Refusal::malformed, "FINISHED");
+  peer_finished_ = true;
+  events_.push_back(PeerFinished{});
+  end_if_finished();
+}
+
+void Link::end_if_finished() {
+  if (said_finished_ && peer_finished_) close(Refusal::none, false, "finished");
+}
+
 NodeId Link::own_id() const { return crypto::node_id(config_.key.public_key()); }
 
 // ---------------------------------------------------------------- messages
 
 void Link::send(Lane lane, uint8_t type, ByteView payload) {
-  if (established()) queue_.push(lane, type, payload);
+  if (established() && !finishing_) queue_.push(lane, type, payload);
 }
+
+void Link::finish() { finishing_ = established(); }
 
 Bytes Link::poll_transmit() {
   Bytes output = std::exchange(clear_output_, {});
@@ -328,8 +361,13 @@ Bytes Link::poll_transmit() {
   append(output, tls_->take_output());
   while (established() && output.size() < kTransmitSize) {
     Bytes record = queue_.next_record();
-    if (record.empty()) break;
-    write_record(record);
+    const bool last = record.empty() && finishing_ && !said_finished_;
+    if (record.empty() && !last) break;
+    write_record(last ? link_frame(kFinished, {}) : record);
+    if (last) {
+      said_finished_ = true;
+      end_if_finished();
+    }
     append(output, tls_->take_output());
   }
   return output;

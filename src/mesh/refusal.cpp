@@ -31,6 +31,9 @@ constexpr std::array kEntries = {
     Entry{Refusal::banned, "banned", "the node is banned from the cluster"},
     Entry{Refusal::shutting_down, "shutting_down", "the node is shutting down"},
     Entry{Refusal::not_member, "not_member", "the node is not a member of the cluster yet"},
+    Entry{Refusal::retired_key, "retired_key",
+          "the pre-shared key was retired after a rotation; give the node the cluster's present one"},
+    Entry{Refusal::not_admitted, "not_admitted", "the node is not on the list of nodes that are admitted"},
     Entry{Refusal::other, "other", "the other node refused for a reason of a later version"},
 };
 

@@ -25,6 +25,8 @@ enum class Refusal : uint8_t {
   banned = 15,
   shutting_down = 16,
   not_member = 17,
+  retired_key = 18,
+  not_admitted = 19,
   other = 255,  // one that a later version knows
 };
 

@@ -67,7 +67,7 @@ class Members(SharedClusterTest):
         config["control"] = {"socket": str(self.cluster.a.config_file.with_suffix(".sock"))}
         path = self.run_.path("again.yaml", json.dumps(config))
         done = subprocess.run([str(program()), "run", "-c", str(path)], capture_output=True, text=True, timeout=30,
-                              env={**os.environ, "KITH_SECRET_PROVIDER": f"secretfile://{self.cluster.secret_file}"})
+                              env={**os.environ, "KITH_SECRET_PROVIDER": f"secretfile://{self.cluster.a.secret_file}"})
         self.assertEqual(done.returncode, 1)
         self.assertIn("another process serves this socket", done.stdout + done.stderr)
         self.assertEqual(kith("health", "-c", self.cluster.a.config_file).returncode, 0)

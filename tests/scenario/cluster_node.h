@@ -17,6 +17,23 @@ inline cluster::SessionKey key_of(int number) {
   return *cluster::SessionKey::from(crypto::sha256(as_bytes("session " + std::to_string(number))));
 }
 
+class KeptLog final : public LogSink {
+ public:
+  bool enabled(Level level) const override { return level >= Level::info; }
+  void write(Level, std::string_view, std::string_view message, std::span<const Field> fields) override {
+    std::string line(message);
+    for (const Field& field : fields) line.append(" ").append(field.key).append("=").append(field.value);
+    lines.push_back(std::move(line));
+  }
+  // Lines with these words in them.
+  size_t count(std::string_view words) const {
+    size_t found = 0;
+    for (const std::string& line : lines) found += line.find(words) != line.npos ? 1 : 0;
+    return found;
+  }
+  std::vector<std::string> lines;
+};
+
 // Answers "name path body" to whatever is forwarded.
 class Echo final : public http::Handler {
  public:
@@ -62,6 +79,7 @@ struct ClusterNode {
     config.advertise_data = advertise_data;
     config.seeds = std::move(seeds);
     config.psks = std::move(psks);
+    config.rotation = rotation;
     config.node_key_file = "/node.key";
     if (customize) customize(config);
     cluster::ClusterOptions options;
@@ -70,7 +88,7 @@ struct ClusterNode {
     options.dns = ports_object.get();
     options.limits.idle_timeout = idle_timeout;
     options.max_bulk_queue = max_bulk_queue;
-    auto opened = cluster::Cluster::open(config, options, *ports, log);
+    auto opened = cluster::Cluster::open(config, options, *ports, sink ? Log(sink, "cluster") : Log(log, "cluster"));
     ASSERT_TRUE(opened) << opened.error().message();
     cluster = std::move(*opened);
     echo = std::make_unique<Echo>(name);
@@ -112,7 +130,9 @@ struct ClusterNode {
   std::optional<Multiaddr> advertise_data;
   size_t max_bulk_queue = 256 << 20;
   std::function<void(cluster::ClusterConfig&)> customize;  // before it is opened
-  Log log;
+  mesh::RotationConfig rotation;
+  std::shared_ptr<KeptLog> log = std::make_shared<KeptLog>();
+  std::shared_ptr<LogSink> sink;  // in place of log
   sim::Host& host;
   sim::Process* process = nullptr;
   std::unique_ptr<sim::ProcessPorts> ports_object;

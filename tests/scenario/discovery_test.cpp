@@ -38,7 +38,7 @@ struct DiscoveryWorld {
       config.discovery = cluster::ClusterConfig::Discovery::srv;
       config.srv.names = {service};
     };
-    node.log = Log(said = std::make_shared<Lines>(), "cluster");
+    node.sink = said = std::make_shared<Lines>();
     logs.push_back(said);
     world.names()[name + ".test"] = {node.host.address};
     return node;

@@ -36,13 +36,15 @@ class Node:
         ports = cluster.run.ports
         self.cluster, self.name = cluster, name
         self.http_port, self.membership_port, self.data_port = ports.next(), ports.next(), ports.next()
+        self.secret_file = cluster.run.path(f"{cluster.prefix}{name}-secrets.yaml")
+        self.set_secrets(cluster.secrets)
         self.key_file = cluster.run.dir / f"{cluster.prefix}{name}.key"
         self.config_file = cluster.run.dir / f"{cluster.prefix}{name}.yaml"
         self.host = cluster.lan.address(name) if cluster.lan else "127.0.0.1"
         command = [cluster.kith, "run", "-c", self.config_file]
         self.process = cluster.run.process(
             f"{cluster.prefix}{name}", cluster.lan.command(name, command) if cluster.lan else command,
-            env={"KITH_NODE_NAME": name, "KITH_SECRET_PROVIDER": f"secretfile://{cluster.secret_file}"})
+            env={"KITH_NODE_NAME": name, "KITH_SECRET_PROVIDER": f"secretfile://{self.secret_file}"})
 
     @property
     def address(self):
@@ -59,6 +61,13 @@ class Node:
     def write_config(self):
         """YAML is a superset of JSON, and JSON is what Python writes."""
         self.config_file.write_text(json.dumps(self.cluster.config_of(self), indent=2) + "\n")
+
+    def set_secrets(self, secrets):
+        """In one step, as a tool that cares does it; a running node notices."""
+        new = self.secret_file.with_suffix(".new")
+        new.write_text(json.dumps({"secrets": secrets}))
+        new.chmod(0o600)
+        new.replace(self.secret_file)
 
     def start(self, ready=True, timeout=30):
         self.write_config()
@@ -137,7 +146,6 @@ class Cluster:
         self.origin = origin or "http://localhost:8080"
         self.customize = customize
         self.secrets = {"mesh-psk": new_psk(), **(secrets or {})}
-        self.secret_file = run.path(f"{prefix}secrets.yaml", json.dumps({"secrets": self.secrets}), 0o600)
         self.connectors = connectors or [{"name": "local", "type": "local", "enabled": True,
                                           "users": local_users(["alice", "bob"])}]
         self.nodes = [Node(self, name) for name in names]

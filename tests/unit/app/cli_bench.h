@@ -45,7 +45,7 @@ struct Bench {
     };
     Shell shell{out,         err,     [this] { return input; }, [this] { return input; },
                 world.files, entropy, world.surroundings(),     ask};
-    ran.status = run_cli(arguments, shell, [&](Config config, std::shared_ptr<LogSink> sink) {
+    ran.status = run_cli(arguments, shell, [&](Config config, std::shared_ptr<LogSink> sink, ConfigSource) {
       ran.node_ran = sink != nullptr;
       ran.config = std::move(config);
       return 0;

@@ -17,6 +17,10 @@ std::vector<crypto::Secret> keys_of(std::initializer_list<std::string_view> text
   return keys;
 }
 
+std::shared_ptr<const cluster::CookieKeys> source_of(std::initializer_list<std::string_view> texts) {
+  return std::make_shared<const cluster::CookieKeys>(keys_of(texts));
+}
+
 SessionCookie some_cookie() {
   SessionCookie cookie;
   FakeEntropy entropy;
@@ -35,6 +39,8 @@ TEST(SessionCookie, ComesBackAsItWas) {
   ASSERT_TRUE(read) << "all keys verify";
   EXPECT_EQ(read->id, cookie.id);
   EXPECT_EQ(read->position, cookie.position);
+  EXPECT_TRUE(read->old_key) << "not the first one's";
+  EXPECT_FALSE(decode_session_cookie(text, keys_of({"k1", "k2"}))->old_key);
   EXPECT_FALSE(decode_session_cookie(text, keys_of({"k2"})));
 }
 
@@ -131,13 +137,13 @@ TEST(Cookies, ThatLiveShortlyAreOfThisHostWhateverTheSessionsIsCalled) {
 
 TEST(Sealer, OpensItsOwnAndNothingElse) {
   FakeEntropy entropy;
-  Sealer sealer(keys_of({"k1"}), "purpose", entropy);
+  Sealer sealer(source_of({"k1"}), "purpose", entropy);
   std::string text = sealer.seal(as_bytes("hello"), "name");
   EXPECT_EQ(sealer.open(text, "name"), to_bytes("hello"));
   EXPECT_FALSE(sealer.open(text, "other name"));
-  EXPECT_FALSE(Sealer(keys_of({"k1"}), "another purpose", entropy).open(text, "name"));
-  EXPECT_FALSE(Sealer(keys_of({"k2"}), "purpose", entropy).open(text, "name"));
-  EXPECT_TRUE(Sealer(keys_of({"k2", "k1"}), "purpose", entropy).open(text, "name"));
+  EXPECT_FALSE(Sealer(source_of({"k1"}), "another purpose", entropy).open(text, "name"));
+  EXPECT_FALSE(Sealer(source_of({"k2"}), "purpose", entropy).open(text, "name"));
+  EXPECT_TRUE(Sealer(source_of({"k2", "k1"}), "purpose", entropy).open(text, "name"));
   for (size_t i = 0; i < text.size(); ++i) {
     std::string changed = text;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
@@ -223,7 +229,7 @@ class Logins : public ::testing::Test {
  protected:
   CookieJar jar{CookieConfig{}};
   FakeEntropy entropy;
-  std::vector<crypto::Secret> keys = keys_of({"k1"});
+  std::shared_ptr<const cluster::CookieKeys> keys = source_of({"k1"});
   Transactions transactions{jar, keys, entropy};
   WallTime now = from_unix_ms(1'700'000'000'000);
 

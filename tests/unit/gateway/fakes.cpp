@@ -77,7 +77,7 @@ World::World(GatewayConfig config, bool forwards_beyond_store) {
                .forwards_beyond_store = forwards_beyond_store,
                .connectors = std::move(connectors),
                .node_name = "a",
-               .cookie_keys = {crypto::Secret(std::string_view("a key of thirty-two bytes length"))},
+               .cookie_keys = cookie_keys,
                .find_node = [known](const NodePrefix&) { return std::optional<NodeId>(known); },
                .health = health,
                .tls = nullptr,

@@ -417,6 +417,8 @@ class World {
   std::shared_ptr<KeptLog> log = std::make_shared<KeptLog>();
   FakeConnector* corp = nullptr;
   FakeConnector* other = nullptr;
+  std::shared_ptr<cluster::CookieKeys> cookie_keys = std::make_shared<cluster::CookieKeys>(
+      cluster::CookieKeys::List{crypto::Secret(std::string_view("a key of thirty-two bytes length"))});
   std::map<std::string, std::string> cookies;
   std::string last_location;
   std::shared_ptr<const Routes> routes;

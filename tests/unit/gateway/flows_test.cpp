@@ -241,6 +241,37 @@ TEST(Sessions, SetACookieOnlyWhenTheirStateChanged) {
   EXPECT_TRUE(world.get("/private").set_cookies().empty());
 }
 
+TEST(Sessions, FollowTheKeysThroughAnyNumberOfRotations) {
+  World world;
+  world.log_in();
+  const auto key = [](int number) { return crypto::Secret("key number " + std::to_string(number)); };
+  world.cookie_keys->set({crypto::Secret(std::string_view("a key of thirty-two bytes length")), key(1)});
+  EXPECT_TRUE(world.get("/private").set_cookies().empty()) << "the first key signs, as before";
+  world.cookie_keys->set({key(1), crypto::Secret(std::string_view("a key of thirty-two bytes length"))});
+  for (int i = 2; i < 50; ++i) {
+    std::string before = world.session_cookie();
+    FakeExchange answer = world.get("/private");
+    EXPECT_EQ(answer.answer.status, 200) << i;
+    EXPECT_EQ(answer.set_cookies().size(), 1u);
+    EXPECT_EQ(answer.answer.headers.get("Cache-Control"), "no-store");
+    EXPECT_NE(world.session_cookie(), before);
+    EXPECT_EQ(world.session_cookie().substr(0, 45), before.substr(0, 45)) << "the same session";
+    EXPECT_TRUE(world.get("/private").set_cookies().empty()) << "once";
+    world.cookie_keys->set({key(i), key(i - 1)});
+  }
+  world.cookie_keys->set({key(1000)});
+  EXPECT_EQ(world.get("/private").answer.status, 302) << "a key that is forgotten verifies nothing";
+}
+
+TEST(Sessions, AreFinishedWithTheNewKeyWhenTheirLoginBeganWithTheOldOne) {
+  World world;
+  world.get("/private/page?x=1");
+  world.cookie_keys->set({crypto::Secret(std::string_view("the new key")),
+                          crypto::Secret(std::string_view("a key of thirty-two bytes length"))});
+  EXPECT_EQ(world.get("/corp/cb?code=c&state=" + world.state()).answer.status, 303);
+  EXPECT_EQ(world.get("/private").answer.status, 200);
+}
+
 TEST(Sessions, StoreNoBearerValue) {
   World world;
   world.log_in();

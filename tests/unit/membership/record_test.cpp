@@ -22,6 +22,7 @@ NodeRecord record_of(const crypto::SigningKey& key) {
   record.min_version = 1;
   record.max_version = 3;
   record.state = State::draining;
+  record.keys = {*KeyId::from(Bytes(KeyId::kSize, 7)), *KeyId::from(Bytes(KeyId::kSize, 8))};
   return record;
 }
 
@@ -41,6 +42,7 @@ TEST(NodeRecord, ComesBackFromItsBytes) {
   EXPECT_EQ(in->data, out.data);
   EXPECT_EQ(in->max_version, 3);
   EXPECT_EQ(in->state, State::draining);
+  EXPECT_EQ(in->keys, out.keys);
 }
 
 TEST(NodeRecord, IsRefusedWhenAnyBitOfItIsChanged) {
@@ -117,6 +119,13 @@ TEST(NodeRecord, ShowsItsHeadWithoutACheckOfTheSignature) {
 constexpr std::string_view kFormatOne =
     "018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c110000000000000004000000000000"
     "000201000300026e31086b69746820302e310265750465752d311d2f646e73342f6e312e6578616d706c652e6f72672f"
+    "7463702f39343530192f6970362f323030313a6462383a3a312f7463702f393435310207070707070707070808080808"
+    "0808085b030321fe45da104e6bb3d322de0cd3830499c41b9be13ede7bd28c995e718efd28de5f26c76adb848b1482a6"
+    "6a9cdd359eac792db103dd79354f7c35902504";
+// And from before records named keys.
+constexpr std::string_view kWithoutKeys =
+    "018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c110000000000000004000000000000"
+    "000201000300026e31086b69746820302e310265750465752d311d2f646e73342f6e312e6578616d706c652e6f72672f"
     "7463702f39343530192f6970362f323030313a6462383a3a312f7463702f39343531ddfef55d251f79fab939d0e75323"
     "05044b02cf853402cd1955d41eda47c7f3fd58c6b865836fe532980513b053412d7728939fc3b4d929b35259ef6bbc41"
     "a00a";
@@ -126,7 +135,16 @@ TEST(NodeRecord, OfFormatOneIsReadForEver) {
   auto record = NodeRecord::decode(recorded);
   ASSERT_TRUE(record) << record.error().message();
   EXPECT_EQ(record->name, "n1");
+  EXPECT_EQ(record->keys.size(), 2u);
   EXPECT_EQ(hex(record->encode(key_of(1))), kFormatOne);
+  EXPECT_EQ(hex(record_of(key_of(1)).encode(key_of(1))), kFormatOne);
+}
+
+TEST(NodeRecord, OfFormatOneMayEndBeforeTheKeys) {
+  auto record = NodeRecord::decode(*unhex(kWithoutKeys));
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_EQ(record->name, "n1");
+  EXPECT_TRUE(record->keys.empty());
 }
 
 }  // namespace

@@ -9,74 +9,75 @@ crypto::Secret psk(uint8_t number) { return crypto::Secret(Bytes(kPskSize, numbe
 bool same(const crypto::Secret& a, const crypto::Secret& b) {
   return crypto::equal_constant_time(a.reveal(), b.reveal());
 }
+Opening opening(Channel channel = Channel::membership, uint8_t challenge = 9) {
+  const auto number = static_cast<uint8_t>(channel);
+  Opening out{.dialler = Preamble{.kind = Preamble::Kind::dialler, .channel = number}.encode(),
+              .acceptor = Preamble{.kind = Preamble::Kind::acceptor, .channel = number}.encode()};
+  out.challenge.fill(challenge);
+  return out;
+}
+const Bytes kRandom(16, 7);
 
-TEST(Keyring, FindsTheKeyOfItsOwnOffer) {
-  Keyring keyring({psk(1), psk(2)});
-  for (Channel channel : {Channel::membership, Channel::urgent, Channel::bulk}) {
-    crypto::PskOffer offer = keyring.offer(channel, Bytes(16, 7));
-    auto found = keyring.find(port_of(channel), offer.identity);
-    ASSERT_TRUE(found);
-    EXPECT_TRUE(same(*found, offer.key));
+TEST(Keyring, FindsTheKeyOfAProofAndNoOther) {
+  const Keyring keyring = Keyring::of({psk(1), psk(2)});
+  for (size_t i = 0; i < keyring.size(); ++i) {
+    const MeshKey* found = keyring.find(opening(), make_proof(keyring.key(i), opening(), kRandom));
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->id, keyring.key(i).id);
   }
+  EXPECT_EQ(keyring.find(opening(), make_proof(MeshKey::derive(psk(3)), opening(), kRandom)), nullptr);
 }
 
-TEST(Keyring, AcceptsAllKeysButOffersTheFirst) {
-  Keyring before({psk(1)}), during({psk(2), psk(1)}), after({psk(2)});
-  Bytes random(16, 7);
-  EXPECT_TRUE(during.find(Port::data, before.offer(Channel::bulk, random).identity));
-  EXPECT_TRUE(during.find(Port::data, after.offer(Channel::bulk, random).identity));
-  EXPECT_TRUE(after.find(Port::data, during.offer(Channel::bulk, random).identity));
-  EXPECT_FALSE(before.find(Port::data, during.offer(Channel::bulk, random).identity));
+TEST(Keyring, DerivesSeparateKeysForThePortsAndANameThatIsNoneOfThem) {
+  const MeshKey key = MeshKey::derive(psk(1));
+  EXPECT_FALSE(same(key.membership, key.data));
+  EXPECT_FALSE(same(key.membership, key.identity));
+  EXPECT_FALSE(same(key.membership, psk(1)));
+  EXPECT_NE(hex(key.identity.reveal()).substr(0, 16), key.id.hex());
+  EXPECT_NE(key.id, MeshKey::derive(psk(2)).id);
+  EXPECT_EQ(&key.tls(Port::data), &key.data);
 }
 
-TEST(Keyring, DerivesSeparateKeysForThePorts) {
-  Keyring keyring({psk(1)});
-  crypto::PskOffer membership = keyring.offer(Channel::membership, Bytes(16, 7));
-  crypto::PskOffer urgent = keyring.offer(Channel::urgent, Bytes(16, 7));
-  crypto::PskOffer bulk = keyring.offer(Channel::bulk, Bytes(16, 7));
-  EXPECT_FALSE(same(membership.key, urgent.key));
-  EXPECT_TRUE(same(urgent.key, bulk.key));
-  EXPECT_FALSE(same(membership.key, psk(1)));
-  EXPECT_NE(membership.identity, urgent.identity);
-}
-
-TEST(Keyring, RefusesEveryFlippedBitAndEveryOtherLengthOfAnIdentity) {
-  Keyring keyring({psk(1)});
-  const Bytes good = keyring.offer(Channel::membership, Bytes(16, 7)).identity;
+TEST(Keyring, RefusesEveryFlippedBitOfAProof) {
+  const Keyring keyring = Keyring::of({psk(1)});
+  const Proof good = make_proof(keyring.offered(), opening(), kRandom);
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
-    Bytes bad = good;
+    Proof bad = good;
     bad[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
-    EXPECT_FALSE(keyring.find(Port::membership, bad));
+    EXPECT_EQ(keyring.find(opening(), bad), nullptr);
   }
-  for (size_t size = 0; size < good.size(); ++size) {
-    EXPECT_FALSE(keyring.find(Port::membership, ByteView(good).first(size)));
-  }
-  Bytes longer = good;
-  longer.push_back(0);
-  EXPECT_FALSE(keyring.find(Port::membership, longer));
 }
 
-TEST(KeyFinder, TellsAnUnknownKeyFromTheOtherPort) {
-  auto keyring = std::make_shared<const Keyring>(std::vector{psk(1)});
-  Bytes random(16, 7);
-  KeyFinder idle(keyring, Port::membership);
-  EXPECT_EQ(idle.outcome(), KeyFinder::Outcome::not_asked);
-  KeyFinder right(keyring, Port::membership);
-  EXPECT_TRUE(right.find(keyring->offer(Channel::membership, random).identity));
-  EXPECT_EQ(right.outcome(), KeyFinder::Outcome::found);
-  KeyFinder crossed(keyring, Port::membership);
-  EXPECT_FALSE(crossed.find(keyring->offer(Channel::urgent, random).identity));
-  EXPECT_EQ(crossed.outcome(), KeyFinder::Outcome::wrong_port);
-  KeyFinder stranger(keyring, Port::membership);
-  EXPECT_FALSE(stranger.find(Keyring({psk(2)}).offer(Channel::membership, random).identity));
-  EXPECT_EQ(stranger.outcome(), KeyFinder::Outcome::unknown);
+TEST(Keyring, AProofIsGoodForOneChallengeAndOneChannel) {
+  const Keyring keyring = Keyring::of({psk(1)});
+  const Proof proof = make_proof(keyring.offered(), opening(), kRandom);
+  EXPECT_EQ(keyring.find(opening(Channel::membership, 8), proof), nullptr);
+  EXPECT_EQ(keyring.find(opening(Channel::urgent), proof), nullptr);
 }
 
-TEST(KeyFinder, LooksAtFewIdentitiesOnly) {
-  auto keyring = std::make_shared<const Keyring>(std::vector{psk(1)});
-  KeyFinder finder(keyring, Port::membership);
-  for (int i = 0; i < 2; ++i) EXPECT_FALSE(finder.find(Bytes(33, 1)));
-  EXPECT_FALSE(finder.find(keyring->offer(Channel::membership, Bytes(16, 7)).identity));
+TEST(Keyring, RefusesARetiredKeyInAWayThatItsHolderAloneBelieves) {
+  const MeshKey old = MeshKey::derive(psk(1));
+  const Keyring keyring({MeshKey::derive(psk(2))}, {{old.id, old.identity}});
+  const Proof proof = make_proof(old, opening(), kRandom);
+  EXPECT_EQ(keyring.find(opening(), proof), nullptr);
+  const auto mac = keyring.refuse_retired(opening(), proof);
+  ASSERT_TRUE(mac);
+  EXPECT_TRUE(is_retired_refusal(old, opening(), proof, *mac));
+  EXPECT_FALSE(is_retired_refusal(MeshKey::derive(psk(3)), opening(), proof, *mac));
+  EXPECT_FALSE(is_retired_refusal(old, opening(Channel::membership, 8), proof, *mac));
+  EXPECT_FALSE(keyring.refuse_retired(opening(), make_proof(MeshKey::derive(psk(3)), opening(), kRandom)));
+}
+
+TEST(ProvenKey, IsGivenForItsProofOnly) {
+  const MeshKey key = MeshKey::derive(psk(1));
+  const Proof proof = make_proof(key, opening(), kRandom);
+  ProvenKey proven(proof, key.data);
+  ASSERT_TRUE(proven.find(proof));
+  EXPECT_TRUE(same(*proven.find(proof), key.data));
+  for (size_t size = 0; size < proof.size(); ++size) EXPECT_FALSE(proven.find(ByteView(proof).first(size)));
+  Proof other = proof;
+  other[0] ^= 1;
+  EXPECT_FALSE(proven.find(other));
 }
 
 }  // namespace

@@ -23,10 +23,10 @@ Hello hello_of(const TestNode& node) {
           .record = config.record};
 }
 
-Link acceptor() { return Link::accept(kBob.config(), true, test_random(), kStart); }
-Link dialler() { return Link::dial(kAnn.config(), Channel::membership, std::nullopt, test_random(), kStart); }
+Side acceptor() { return Side(kBob.config(), Port::membership); }
+Side dialler() { return dial(kAnn.config(), {Channel::membership, std::nullopt}); }
 
-Refusal reason_of(Link& link) {
+Refusal reason_of(Side& link) {
   Story story;
   story.take(link);
   return story.reason();
@@ -35,11 +35,11 @@ Refusal reason_of(Link& link) {
 TEST(LinkAttack, ForeignProtocolsAreRefusedAtTheirFirstWrongByteWithoutAnAnswer) {
   for (std::string_view foreign :
        {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01", "SSH-2.0-x\r\n", "\x89KITH\n"}) {
-    Link link = acceptor();
+    Side link = acceptor();
     link.handle_input(as_bytes(foreign), kStart);
     EXPECT_TRUE(link.poll_transmit().empty());
     EXPECT_EQ(reason_of(link), Refusal::foreign_protocol);
-    Link caller = dialler();
+    Side caller = dialler();
     caller.handle_input(as_bytes(foreign), kStart);
     EXPECT_EQ(reason_of(caller), Refusal::foreign_protocol);
   }
@@ -47,13 +47,26 @@ TEST(LinkAttack, ForeignProtocolsAreRefusedAtTheirFirstWrongByteWithoutAnAnswer)
 
 TEST(LinkAttack, ARefusalInTheClearIsBelievedForVersionAndPortOnly) {
   for (uint16_t number = 0; number < 300; ++number) {
-    Link link = dialler();
+    Side link = dialler();
     Preamble refusal{.kind = Preamble::Kind::refusal, .flags_or_reason = number};
     link.handle_input(refusal.encode(), kStart);
     const Refusal reason = reason_of(link);
     EXPECT_TRUE(reason == (number == 2   ? Refusal::version
                            : number == 3 ? Refusal::wrong_port
                                          : Refusal::malformed));
+  }
+}
+
+TEST(LinkAttack, AfterTheProofOnlyAnUnknownKeyIsBelievedInTheClear) {
+  for (uint16_t number = 0; number < 300; ++number) {
+    Side link = dialler();
+    link.handle_input(Preamble{.kind = Preamble::Kind::acceptor, .channel = 1}.encode(), kStart);
+    link.handle_input(Bytes(16, 5), kStart);
+    Bytes refusal;
+    append(refusal, Preamble{.kind = Preamble::Kind::refusal, .flags_or_reason = number}.encode());
+    append(refusal, Bytes(kRefusalMacSize, 1));  // nobody who has no key can make it
+    for (uint8_t byte : refusal) link.handle_input(ByteView(&byte, 1), kStart);
+    EXPECT_EQ(reason_of(link), number == 4 ? Refusal::unknown_key : Refusal::malformed) << number;
   }
 }
 
@@ -64,34 +77,52 @@ TEST(LinkAttack, ACapturedConversationCannotBeReplayedToEitherSide) {
   wire.to_dialler = [&](Bytes& data) { append(from_acceptor, data); };
   wire.run();
   ASSERT_TRUE(wire.both_established());
-  Link bob = acceptor();
+  Side bob = acceptor();
   bob.handle_input(from_dialler, kStart);
   EXPECT_FALSE(bob.established());
   EXPECT_TRUE(bob.closed());
-  Link ann = dialler();
+  Side ann = dialler();
   ann.handle_input(from_acceptor, kStart);
   EXPECT_FALSE(ann.established());
   EXPECT_TRUE(ann.closed());
 }
 
 TEST(LinkAttack, AReflectionIsRefused) {
-  Link ann = dialler();
+  Side ann = dialler();
   Bytes own = ann.poll_transmit();
   ann.handle_input(own, kStart);
   EXPECT_EQ(reason_of(ann), Refusal::malformed);
 
-  // The preamble made to look like an answer, the rest reflected.
-  Link again = dialler();
-  own = again.poll_transmit();
-  own[8] = 2;
-  again.handle_input(own, kStart);
-  EXPECT_TRUE(again.closed());
-  EXPECT_EQ(reason_of(again), Refusal::tls_failure);
+  // The preamble made to look like an answer, and what follows it reflected: the proof too, or TLS alone.
+  for (size_t from : {size_t{0}, kProofSize}) {
+    Side again = dialler();
+    own = again.poll_transmit();
+    own[8] = 2;
+    again.handle_input(own, kStart);
+    again.handle_input(test_challenge(), kStart);
+    own = again.poll_transmit();
+    again.handle_input(ByteView(own).subspan(from), kStart);
+    EXPECT_TRUE(again.closed());
+    EXPECT_EQ(reason_of(again), Refusal::tls_failure);
+  }
+}
+
+TEST(LinkAttack, AReflectedProofIsNone) {
+  // Eve answers a node's dial with that node's own challenge, and its proof is handed back to it.
+  Side ann_dials = dialler();
+  Side ann_accepts(kAnn.config(), Port::membership);
+  ann_accepts.handle_input(ann_dials.poll_transmit(), kStart);
+  ann_dials.handle_input(ann_accepts.poll_transmit(), kStart);
+  ann_accepts.handle_input(ann_dials.poll_transmit(), kStart);
+  Wire mirror{std::move(ann_dials), std::move(ann_accepts)};
+  mirror.run();
+  EXPECT_FALSE(mirror.both_established());
+  EXPECT_EQ(mirror.dialler_story.reason(), Refusal::self);  // inside TLS it meets its own node key
 }
 
 TEST(LinkAttack, AHelloReflectedByAKeyHolderIsRefused) {
   for (Role role : {Role::dialler, Role::acceptor}) {
-    Link victim = role == Role::dialler ? acceptor() : dialler();
+    Side victim = role == Role::dialler ? acceptor() : dialler();
     Insider eve(victim, role, kEve);
     Bytes hello = eve.heard_hello();
     ASSERT_FALSE(hello.empty());
@@ -102,8 +133,8 @@ TEST(LinkAttack, AHelloReflectedByAKeyHolderIsRefused) {
 }
 
 TEST(LinkAttack, AKeyHolderInTheMiddleCannotRelayTheHelloOfAnother) {
-  Link ann = dialler();
-  Link bob = acceptor();
+  Side ann = dialler();
+  Side bob = acceptor();
   Insider to_ann(ann, Role::acceptor, kEve);
   Insider to_bob(bob, Role::dialler, kEve);
   to_bob.say(link_frame(1, to_ann.heard_hello()));
@@ -113,14 +144,14 @@ TEST(LinkAttack, AKeyHolderInTheMiddleCannotRelayTheHelloOfAnother) {
 }
 
 TEST(LinkAttack, AKeyHolderCannotPoseAsAnotherNode) {
-  Link bob = acceptor();
+  Side bob = acceptor();
   Insider eve(bob, Role::dialler, kEve);
   eve.say(link_frame(1, hello_of(kAnn).encode(kEve.config().key, Role::dialler, eve.transcript())));
   EXPECT_EQ(reason_of(bob), Refusal::bad_signature);
 }
 
 TEST(LinkAttack, AKeyHolderWithItsOwnKeyIsItself) {
-  Link bob = acceptor();
+  Side bob = acceptor();
   Insider eve(bob, Role::dialler, kEve);
   eve.say(link_frame(1, hello_of(kEve).encode(kEve.config().key, Role::dialler, eve.transcript())));
   EXPECT_FALSE(bob.established());
@@ -163,7 +194,7 @@ TEST(LinkAttack, NothingGoesBeforeTheProofOrOutOfOrder) {
   };
   for (size_t i = 0; i < kLines.size(); ++i) {
     for (Role role : {Role::dialler, Role::acceptor}) {
-      Link victim = role == Role::dialler ? acceptor() : dialler();
+      Side victim = role == Role::dialler ? acceptor() : dialler();
       Insider eve(victim, role, kEve);
       eve.say(kLines[i](eve));
       EXPECT_TRUE(victim.closed()) << i;
@@ -173,7 +204,7 @@ TEST(LinkAttack, NothingGoesBeforeTheProofOrOutOfOrder) {
 }
 
 TEST(LinkAttack, AnUnknownReasonReadsAsOther) {
-  Link bob = acceptor();
+  Side bob = acceptor();
   Insider eve(bob, Role::dialler, kEve);
   eve.say(link_frame(3, Bytes{99, 2, '\x1b', '"'}));
   Story story;
@@ -183,11 +214,12 @@ TEST(LinkAttack, AnUnknownReasonReadsAsOther) {
 }
 
 TEST(LinkAttack, EveryByteOfAHelloCountsAndNoneCrashes) {
-  const Transcript transcript{.exporter = crypto::Secret(Bytes(32, 1))};
+  const Transcript transcript{.exporter = crypto::Secret(Bytes(32, 1)), .opening = {}};
   const Bytes good = hello_of(kEve).encode(kEve.config().key, Role::dialler, transcript);
   ASSERT_TRUE(ReceivedHello::decode(good)->verify(Role::dialler, transcript));
   ASSERT_FALSE(ReceivedHello::decode(good)->verify(Role::acceptor, transcript));
-  ASSERT_FALSE(ReceivedHello::decode(good)->verify(Role::dialler, Transcript{.dialler = {1}}));
+  ASSERT_FALSE(ReceivedHello::decode(good)->verify(
+      Role::dialler, Transcript{.exporter = crypto::Secret(Bytes(32, 1)), .opening = {.dialler = {1}}}));
   std::mt19937 random(1);
   for (size_t at = 0; at < good.size(); ++at) {
     Bytes bad = good;
@@ -208,6 +240,7 @@ TEST(LinkAttack, AHelloMayHaveFieldsOfLaterVersions) {
   writer.u64(2);
   writer.id(NodeId{});
   writer.bytes(Bytes(3, 3));
+  writer.u8(0);
   writer.raw(as_bytes("a later field"));
   Bytes payload;
   Writer outer(payload);
@@ -230,11 +263,11 @@ TEST(LinkAttack, EveryFlippedByteOfTheHandshakeIsNoticedByItsReceiver) {
   }
   // The legacy version in the header of the first TLS record is "ignored for all purposes" (RFC 8446
   // section 5.1); its low byte alone changes nothing.
-  constexpr size_t kIgnored = kPreambleSize + 2;
+  const size_t kIgnored[2] = {kPreambleSize + kProofSize + 2, kPreambleSize + sizeof(Challenge) + 2};
   std::mt19937 random(2);
   for (int direction : {0, 1}) {
     for (size_t at = 0; at < sizes[direction]; ++at) {
-      if (at == kIgnored) continue;
+      if (at == kIgnored[direction]) continue;
       Wire wire = Wire::join(kAnn, kBob);
       size_t passed = 0;
       const uint8_t flip = static_cast<uint8_t>(1u << (random() % 8));
@@ -244,7 +277,7 @@ TEST(LinkAttack, EveryFlippedByteOfTheHandshakeIsNoticedByItsReceiver) {
       };
       (direction == 0 ? wire.to_acceptor : wire.to_dialler) = change;
       wire.run();
-      const Link& receiver = direction == 0 ? wire.acceptor : wire.dialler;
+      const Side& receiver = direction == 0 ? wire.acceptor : wire.dialler;
       EXPECT_FALSE(receiver.established())
           << "direction " << direction << " byte " << at << " flip " << int{flip};
     }
@@ -257,7 +290,7 @@ TEST(LinkAttack, ATruncatedHandshakeNeverEstablishes) {
   wire.to_acceptor = [&](Bytes& data) { append(from_dialler, data); };
   wire.run();
   for (size_t size = 0; size < from_dialler.size(); size += 7) {
-    Link bob = acceptor();
+    Side bob = acceptor();
     bob.handle_input(ByteView(from_dialler).first(size), kStart);
     bob.handle_end(kStart);
     EXPECT_TRUE(bob.closed());
@@ -267,10 +300,11 @@ TEST(LinkAttack, ATruncatedHandshakeNeverEstablishes) {
 TEST(LinkAttack, NoMoreThanFourKilobytesAreReadBeforeTlsIsComplete) {
   Wire wire = Wire::join(kAnn, kBob);
   wire.to_acceptor = [](Bytes& data) {
-    data.resize(kPreambleSize);
+    if (data[0] == 0x89) return;
+    data.resize(kProofSize);
     // A handshake record of 16000 bytes that never ends.
     append(data, Bytes{0x16, 0x03, 0x01, 0x3e, 0x80, 0x01, 0x00, 0x3e, 0x7c, 0x03, 0x03});
-    data.resize(kPreambleSize + kMaxTlsHandshake + 1, 0x41);
+    data.resize(kProofSize + kMaxTlsHandshake + 1, 0x41);
   };
   wire.run();
   EXPECT_EQ(wire.acceptor_story.reason(), Refusal::frame_limit);
@@ -284,8 +318,8 @@ TEST(LinkAttack, RandomBytesNeverCrashOrEstablish) {
     return bytes;
   };
   for (int round = 0; round < 300; ++round) {
-    Link bob = acceptor();
-    Link ann = dialler();
+    Side bob = acceptor();
+    Side ann = dialler();
     Preamble preamble{.kind = Preamble::Kind::dialler, .channel = 1};
     if (round % 2 == 0) bob.handle_input(preamble.encode(), kStart);
     preamble.kind = Preamble::Kind::acceptor;

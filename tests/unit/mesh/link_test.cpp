@@ -25,8 +25,6 @@ TEST(Link, IsEstablishedOnEachChannelAndShowsBothWhoTheOtherIs) {
     EXPECT_EQ(bob.version, 1);
     EXPECT_EQ(wire.acceptor_story.established->peer, kAnn.id());
     EXPECT_EQ(wire.acceptor_story.established->channel, channel);
-    EXPECT_EQ(wire.dialler.poll_timeout(), kNever);
-    EXPECT_EQ(wire.acceptor.poll_timeout(), kNever);
   }
 }
 
@@ -48,8 +46,7 @@ TEST(Link, CarriesTheLargestRecordAndClusterName) {
   LinkConfig ann = TestNode{.number = 1, .cluster = std::string(kMaxClusterName, 'c')}.config();
   LinkConfig bob = TestNode{.number = 2, .cluster = std::string(kMaxClusterName, 'c')}.config();
   ann.record = bob.record = Bytes(kMaxRecord, 7);
-  Wire wire{Link::dial(ann, Channel::bulk, std::nullopt, test_random(), kStart),
-            Link::accept(bob, false, test_random(), kStart)};
+  Wire wire{dial(ann, {Channel::bulk, std::nullopt}), Side(bob, Port::data)};
   wire.run();
   EXPECT_TRUE(wire.both_established());
 }
@@ -179,21 +176,74 @@ TEST(Link, RefusesAnotherPreSharedKeyAndBothSidesSaySo) {
 }
 
 TEST(Link, RefusesAConnectionToTheOtherPortAndBothSidesSaySo) {
-  Wire wire{Link::dial(kAnn.config(), Channel::urgent, std::nullopt, test_random(), kStart),
-            Link::accept(kBob.config(), true, test_random(), kStart)};
+  Wire wire{dial(kAnn.config(), {Channel::urgent, std::nullopt}), Side(kBob.config(), Port::membership)};
   wire.run();
   EXPECT_EQ(wire.acceptor_story.reason(), Refusal::wrong_port);
   EXPECT_EQ(wire.dialler_story.reason(), Refusal::wrong_port);
   EXPECT_TRUE(wire.dialler_story.closed->by_peer);
 }
 
-TEST(Link, RecognisesAnIdentityMadeForTheOtherPort) {
-  Wire wire{Link::dial(kAnn.config(), Channel::urgent, std::nullopt, test_random(), kStart),
-            Link::accept(kBob.config(), true, test_random(), kStart)};
-  wire.to_acceptor = [](Bytes& data) { data[9] = 1; };
+TEST(Link, RefusesARetiredKeyByNameAndTheDiallerCanBelieveIt) {
+  LinkConfig bob = kBob.config();
+  const MeshKey old = MeshKey::derive(test_psk(1));
+  bob.keyring = std::make_shared<const Keyring>(std::vector{MeshKey::derive(test_psk(2))},
+                                                std::vector{RetiredKey{old.id, old.identity}});
+  Wire wire{dial(kAnn.config(), {Channel::membership, std::nullopt}), Side(bob, Port::membership)};
   wire.run();
-  EXPECT_EQ(wire.acceptor_story.reason(), Refusal::wrong_port);
-  EXPECT_FALSE(wire.dialler.established());
+  EXPECT_EQ(wire.acceptor_story.reason(), Refusal::retired_key);
+  EXPECT_EQ(wire.dialler_story.reason(), Refusal::retired_key);
+  EXPECT_TRUE(wire.dialler_story.closed->by_peer);
+  EXPECT_EQ(wire.dialler_story.closed->detail, "key " + old.id.hex());
+}
+
+TEST(Link, NamesTheKeyItWasMadeWith) {
+  Wire wire{dial(TestNode{.number = 1, .psks = {1, 2}}.config(), {Channel::bulk, std::nullopt, 1}),
+            Side(TestNode{.number = 2, .psks = {3, 2}}.config(), Port::data)};
+  wire.run();
+  ASSERT_TRUE(wire.both_established());
+  EXPECT_EQ(wire.dialler_story.established->psk, MeshKey::derive(test_psk(2)).id);
+  EXPECT_EQ(wire.acceptor_story.established->psk, MeshKey::derive(test_psk(2)).id);
+}
+
+TEST(Link, TellsTheAcceptorThatItRenewsAnotherLink) {
+  Wire wire{dial(kAnn.config(), {Channel::bulk, std::nullopt, 0, true}), Side(kBob.config(), Port::data)};
+  wire.run();
+  ASSERT_TRUE(wire.both_established());
+  EXPECT_TRUE(wire.dialler_story.established->renews);
+  EXPECT_TRUE(wire.acceptor_story.established->renews);
+}
+
+TEST(Link, FinishesAfterAllThatWaitsAndEndsWhenBothHaveFinished) {
+  Wire wire = Wire::join(kAnn, kBob);
+  wire.run();
+  wire.dialler.send(Lane::repair, 1, Bytes(300000, 1));
+  wire.dialler.finish();
+  wire.dialler.send(Lane::control, 2, as_bytes("too late"));
+  wire.run();
+  ASSERT_EQ(wire.acceptor_story.messages.size(), 1u);
+  EXPECT_TRUE(wire.acceptor_story.finished);
+  EXPECT_FALSE(wire.dialler_story.finished || wire.dialler.closed() || wire.acceptor.closed());
+  wire.acceptor.send(Lane::session, 3, as_bytes("still here"));
+  wire.acceptor.finish();
+  wire.run();
+  EXPECT_EQ(wire.dialler_story.messages.size(), 1u);
+  EXPECT_TRUE(wire.dialler_story.finished);
+  EXPECT_TRUE(wire.dialler.closed() && wire.acceptor.closed());
+  EXPECT_EQ(wire.dialler_story.reason(), Refusal::none);
+}
+
+TEST(Link, UpdatesItsKeyEachHour) {
+  Wire wire = Wire::join(kAnn, kBob);
+  wire.run();
+  ASSERT_EQ(wire.dialler.poll_timeout(), kStart + kKeyLifetime);
+  wire.dialler.handle_timeout(kStart + kKeyLifetime);
+  const Bytes update = wire.dialler.poll_transmit();
+  EXPECT_FALSE(update.empty());  // the KeyUpdate
+  EXPECT_EQ(wire.dialler.poll_timeout(), kStart + 2 * kKeyLifetime);
+  wire.acceptor.handle_input(update, kStart);
+  wire.dialler.send(Lane::session, 1, as_bytes("with the new key"));
+  wire.run();
+  EXPECT_EQ(wire.acceptor_story.messages.size(), 1u);
 }
 
 TEST(Link, RefusesAnotherVersionInTheClearAndTheDiallerLearnsWhy) {
@@ -230,7 +280,7 @@ TEST(Refusals, HaveANameAndASentenceEach) {
     const Refusal reason = refusal_from(number);
     EXPECT_FALSE(to_string(reason).empty());
     EXPECT_FALSE(explain(reason).empty());
-    EXPECT_EQ(reason == Refusal::other, number > 17) << number;
+    EXPECT_EQ(reason == Refusal::other, number > 19) << number;
   }
 }
 
