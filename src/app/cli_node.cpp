@@ -89,7 +89,7 @@ std::string members_text(const json::object& cluster) {
     table.add({cell(row, "name") + (is_true(row, "self") ? " *" : ""), cell(row, "id").substr(0, 8),
                state_of(row) + (leads ? ", leads" : ""), cell(row, "membership"), cell(row, "data"),
                cell(row, "region"), cell(row, "zone"), cell(row, "since"), round_trip_of(row),
-               cell(row, "key_epoch"), cell(row, "version")});
+               cell(row, "key_epoch").substr(0, 8), cell(row, "version")});
   }
   return table.text("  ");
 }

@@ -21,6 +21,8 @@ std::string_view word_of(Member::Link link) {
 json::object member_row(const Member& member, MonoTime since, MonoTime now, WallTime wall_now) {
   const membership::NodeRecord& record = member.record;
   WallTime entered = wall_now - std::chrono::duration_cast<std::chrono::milliseconds>(now - since);
+  json::array keys;
+  for (const KeyId& key : record.keys) keys.emplace_back(key.hex());
   json::object row{
       {"name", record.name},
       {"id", record.id.hex()},
@@ -33,6 +35,9 @@ json::object member_row(const Member& member, MonoTime since, MonoTime now, Wall
       {"zone", record.zone},
       {"since", format_rfc3339(entered)},
       {"rtt_us", member.self || member.rtt == 0ns ? json::value() : json::value(member.rtt / 1us)},
+      {"health", member.health},
+      {"key_epoch", keys.empty() ? json::value() : keys.front()},
+      {"keys", std::move(keys)},
       {"version", record.software},
       {"protocol", json::array{record.min_version, record.max_version}},
       {"incarnation", record.incarnation}};

@@ -38,6 +38,10 @@ class Members(SharedClusterTest):
                 self.assertEqual(row["self"], other is node)
                 self.assertRegex(row["version"], r"^kith/\d")
                 self.assertLess(row["rtt_us"] or 0, 1_000_000)
+                self.assertGreaterEqual(row["health"], 0)
+                self.assertRegex(row["key_epoch"], "^[0-9a-f]{16}$")
+                self.assertEqual(row["keys"], [row["key_epoch"]])
+                self.assertEqual(row["key_epoch"], rows[node.name]["key_epoch"])
 
     def test_the_text_names_everybody(self):
         done = kith("members", "-c", self.cluster.a.config_file)

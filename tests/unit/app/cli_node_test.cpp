@@ -20,7 +20,7 @@ const std::string kMembers = R"({"node":"a","version":"kith/1","clusters":[{"nam
      "version":"kith/1"},
     {"name":"b\u001b[31m","id":"2698922a29960b14","self":false,"state":"ready","reach":"suspect",
      "membership":"/ip4/10.0.0.2/tcp/1","data":"/ip4/10.0.0.2/tcp/2","region":"","zone":"z","since":"then",
-     "rtt_us":12057,"version":"kith/1"}],
+     "rtt_us":12057,"key_epoch":"5f0c2b9e11d4a873","version":"kith/1"}],
   "not_members":[
     {"name":"c","id":"7815446540000000","membership":"/ip4/10.0.0.3/tcp/1","why":"crashed","since":"then",
      "dial":{"why":"refused","reason":"","detail":"","tries":12,"last":"now"}},
@@ -40,7 +40,7 @@ TEST(NodeCommands, members_shows_who_is_there_who_is_not_and_why) {
   EXPECT_NE(ran.out.find("a *"), std::string::npos);
   EXPECT_NE(ran.out.find("ready, leads "), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("suspect"), std::string::npos) << "how it is reached says more than its own word";
-  EXPECT_NE(ran.out.find("12.05ms"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("12.05ms  5f0c2b9e  kith/1\n"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("crashed; dialled since: 12x refused\n"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("5x rejected: wrong_cluster: another cluster\n"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("10.0.0.9  7      now   unknown_key: no key in common\n"), std::string::npos)
