@@ -18,18 +18,18 @@ NAMES = ("a", "b", "c", "d", "e")
 class Load:
     """People who click, each at any node, until told to stop; what went wrong is kept."""
 
-    def __init__(self, test, cluster, people=4, pause=0.01):
-        self.cluster, self.pause = cluster, pause
+    def __init__(self, test, cluster, people=4, pause=0.01, nodes=None):
+        self.nodes, self.pause = nodes or cluster.nodes, pause
         self.requests, self.failures = 0, []
         self.stopping = threading.Event()
         self.browsers = [(test.login(cluster, node, user), user)
-                         for node, user in zip(itertools.cycle(cluster.nodes), ["alice", "bob"] * (people // 2))]
+                         for node, user in zip(itertools.cycle(self.nodes), ["alice", "bob"] * (people // 2))]
         self.threads = [threading.Thread(target=self.click, args=one) for one in self.browsers]
         for thread in self.threads:
             thread.start()
 
     def click(self, browser, user):
-        for node in itertools.cycle(self.cluster.nodes):
+        for node in itertools.cycle(self.nodes):
             if self.stopping.wait(self.pause):
                 return
             try:
@@ -115,11 +115,72 @@ class Rotation(ProcessTest):
         cluster.c.wait_log("a peer refused our mesh connection", "retired_key")
         wait_until(lambda: cluster.a.find_log("refused a mesh connection", "retired_key")
                    or cluster.b.find_log("refused a mesh connection", "retired_key"), 10, "both sides say it")
+        told = [row["dial"] for row in cluster.c.members()["not_members"] if "dial" in row]
+        self.assertIn("retired_key", [dial["reason"] for dial in told])
+        self.assertIn("retired_key", [row["reason"] for node in (cluster.a, cluster.b) for row in node.members()["refusals"]])
         cluster.c.set_secrets({**old, "mesh-psk": new})
         cluster.c.wait_log("pre-shared keys reloaded")
         cluster.a.wait_log("member joined", '"c"')
-        person = self.login(cluster, cluster.c)
-        self.assert_known(person, cluster.a)
+        person = self.login(cluster, cluster.c)  # until the data links are there it serves as an island
+
+        def known():
+            person.route(cluster.a.address)
+            return person.get("/echo").status == 200
+        wait_until(known, 10, "a to know the session that was made on c")
+
+    def test_a_node_that_restarts_in_the_middle_comes_back_at_once_and_everybody_sees_the_key_change(self):
+        psk_of = {}  # node -> what its configuration names; without: the secret
+
+        def customize(config, node):
+            config["clusters"][0]["encryption"].update(
+                {"rotation": {"grace": "500ms"}, "psk": psk_of.get(node.name, "<mesh-psk>")})
+        cluster = self.make_cluster(customize=customize).start()
+        a, b, c = cluster.nodes
+        old, new = cluster.secrets["mesh-psk"], new_psk()
+
+        def name(node, psk):
+            psk_of[node.name] = psk
+            node.write_config()
+            node.process.signal(signal.SIGHUP)
+
+        def restart(node, psk):
+            psk_of[node.name] = psk
+            node.stop()
+            node.start()
+
+        def offered(by):
+            """The keys that this node sees the members offer."""
+            return {row["key_epoch"] for row in by.members()["members"]}
+
+        active, idle = self.login(cluster, a), self.login(cluster, a)
+        before = offered(a)
+        self.assertEqual(len(before), 1)
+        load = Load(self, cluster, nodes=(a, b))
+        try:
+            name(a, [new, old])
+            restart(c, [new, old])
+            a.wait_log("waiting until every member holds the new key", '"b"')
+            held = {row["name"]: len(row["keys"]) for row in a.members()["members"]}
+            self.assertEqual((held, offered(a)), ({"a": 2, "b": 1, "c": 2}, before))
+            name(b, [new, old])
+            for node in cluster.nodes:
+                wait_until(lambda node=node: len(offered(node)) == 1 and offered(node) != before, 20,
+                           lambda node=node: f"{node} to see one new key: {offered(node)}, not {before}")
+            self.assert_known(active, a)
+            restart(c, [new])
+            for node in (a, b):
+                name(node, [new])
+            for node in (a, b):
+                node.wait_log("a key was retired")
+        finally:
+            load.stop()
+        self.assertEqual(load.failures[:5], [])
+        for node in (a, b):
+            self.assertEqual(node.find_log("member is gone", '"a"') + node.find_log("member is gone", '"b"'), [])
+        self.assert_known(active, c)  # its cookie was signed anew
+        self.assert_unknown(idle, c)  # this node never had the key of the cookie
+        self.assert_known(idle, b)
+        self.assert_known(idle, c)
 
     def test_sighup_reloads_the_keys_and_says_what_it_does_not(self):
         cluster = self.rotating_cluster(names=("a", "b"))
