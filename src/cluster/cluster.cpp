@@ -22,6 +22,9 @@ constexpr size_t kBulkQueue = 256 << 10;
 constexpr Duration kStartCheck = 50ms;
 constexpr Duration kHousekeeping = 250ms;
 constexpr size_t kMaxNames = 1024;
+// Who has been silent for so long and is a member still, lives (a hang is decided in 1.4 s): the path to it
+// is bad. What it writes comes through others then, and what is for it goes through others.
+constexpr Duration kBadPath = 3s;
 // Links are made anew after a rotation within this time for each member, so that the handshakes (a
 // few milliseconds each, three links to a member) never keep a heartbeat waiting.
 constexpr Duration kRenewSpread = 200ms;
@@ -422,13 +425,17 @@ void Cluster::on_event(const membership::Event& event) {
                                  {"reason", to_string(down->why)},
                                  {"members", membership_.live_members()}});
     keys_.rotation().member_gone(down->node, down->why == membership::DownReason::left, now);
+    silent_.erase(down->node);
     links_.forget(down->node);
     applied_.forget_lives(down->node, [this](const Replica& life) { return !replication_.remembers(life); });
   } else if (const auto* drop = std::get_if<membership::DropLink>(&event)) {
     links_.drop_membership(drop->node);
   } else if (const auto* unreachable = std::get_if<membership::Unreachable>(&event)) {
+    silent_.try_emplace(unreachable->node, now);
     log_.warn("member is not reachable from here", {{"peer", name_of(unreachable->node)}});
   } else if (const auto* reachable = std::get_if<membership::Reachable>(&event)) {
+    silent_.erase(reachable->node);
+    links_.set_path(reachable->node, true);
     log_.info("member is reachable", {{"peer", name_of(reachable->node)}});
   } else if (const auto* outdated = std::get_if<membership::Outdated>(&event)) {
     log_.error("another process uses this node key, or the clock went back: this node leaves the cluster",
@@ -547,7 +554,20 @@ void Cluster::housekeeping() {
     pump();
   }
   links_.renew(keys_.keyring()->offered().id, kRenewSpread * membership_.live_members());
+  leave_bad_paths();
   house_timer_ = ports_.loop.call_after(kHousekeeping, [this] { housekeeping(); });
+}
+
+// A member that is damped is heard and only avoided: its links stay, they may be all that it has.
+void Cluster::leave_bad_paths() {
+  if (silent_.empty()) return;
+  std::vector<NodeId> bad;
+  for (const membership::Member& member : membership_.members()) {
+    auto since = silent_.find(member.record.id);
+    if (since == silent_.end() || member.damped) continue;
+    if (ports_.loop.now() - since->second >= kBadPath) bad.push_back(member.record.id);
+  }
+  for (const NodeId& node : bad) links_.set_path(node, false);
 }
 
 // ---------------------------------------------------------------- acknowledgement, leaving

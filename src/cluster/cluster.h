@@ -132,6 +132,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   void on_event(replication::Event event);
   void note_merge(const store::Key& key, store::Merged merged);
   void tend_keys();
+  void leave_bad_paths();
   void arm_timers();
   // Of the other members: a name of one that is ready, and of one that no data link leads to.
   struct Around {
@@ -183,6 +184,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   std::optional<Discovery> discovery_;
   bool discovering_ = false;     // DNS has not answered yet
   std::set<Multiaddr> untried_;  // seeds whose first dial has not ended yet
+  std::map<NodeId, MonoTime> silent_;  // members that membership calls unreachable, since when
   bool said_no_peer_ = false;
   uint64_t unacknowledged_writes_ = 0;
 

@@ -232,7 +232,7 @@ runtime::Task<void> LinkTable::keep_data_link(Replica peer, Channel channel) {
     return !scope_.stopping() && it != peers_.end() && it->second.kept == peer;
   };
   while (wanted()) {
-    if (find(peer.node, channel) != nullptr) {  // it was renewed
+    if (find(peer.node, channel) != nullptr || has_bad_path(peer.node)) {  // there: it was renewed
       co_await links_changed_.wait_until(ports_.loop, kNever, scope_.stop_token());
       continue;
     }
@@ -240,12 +240,13 @@ runtime::Task<void> LinkTable::keep_data_link(Replica peer, Channel channel) {
     auto stream = co_await connect(address, ports_.loop.now() + kDataDialTimeout);
     if (!wanted()) break;
     if (stream) {
+      const MonoTime connected = ports_.loop.now();
       mesh::LinkConfig config = config_();
       psk %= config.keyring->size();
       mesh::Link link = mesh::Link::dial(config, {channel, peer.node, psk}, random16(), ports_.loop.now());
       LinkDriver driver(ports_.loop, std::move(*stream), std::move(link), true, *this);
       co_await serve(driver);
-      if (driver.established()) pause = kDataRedialMin;
+      if (ports_.loop.now() - connected > kDataRedialMax) pause = kDataRedialMin;
       psk = is_key_refusal(driver.end()) ? psk + 1 : 0;
     }
     if (!wanted()) break;
@@ -412,8 +413,8 @@ void LinkTable::establish_membership(LinkDriver& link, const mesh::Established& 
 }
 
 void LinkTable::establish_data(LinkDriver& link, const mesh::Established& peer) {
-  if (!events_.is_member({peer.peer, peer.incarnation})) {
-    link.refuse(mesh::Refusal::not_member, "");
+  if (!events_.is_member({peer.peer, peer.incarnation}) || has_bad_path(peer.peer)) {
+    link.refuse(mesh::Refusal::not_member, "");  // it will try again
     return;
   }
   // Only one side dials data links, so a second one means that the first is dead, and its sister too.
@@ -524,10 +525,27 @@ void LinkTable::drop_data(NodeId peer) {
   }
 }
 
+void LinkTable::set_path(NodeId peer, bool good) {
+  auto it = peers_.find(peer);
+  if (it == peers_.end() || it->second.bad_path != good) return;
+  it->second.bad_path = !good;
+  if (good) {
+    links_changed_.notify_all();
+  } else {
+    drop_data(peer);
+  }
+}
+
+bool LinkTable::has_bad_path(NodeId peer) const {
+  auto it = peers_.find(peer);
+  return it != peers_.end() && it->second.bad_path;
+}
+
 void LinkTable::forget(NodeId peer) {
   auto it = peers_.find(peer);
   if (it == peers_.end()) return;
   it->second.kept.reset();
+  it->second.bad_path = false;
   drop_data(peer);
   forget_if_empty(peer);
 }

@@ -73,6 +73,9 @@ class LinkTable final : LinkDriver::Owner {
   void forget(NodeId peer);
   // Cuts the data links; they are dialled again.
   void drop_data(NodeId peer);
+  // While the path to a peer is bad there are no data links with it: what is lost on the way would pass for a
+  // peer that has nothing to say. Good until somebody says otherwise, and again after forget.
+  void set_path(NodeId peer, bool good);
 
   // Makes the links that we dialled anew where they were made with another key, each after a random part of
   // `spread`. The old link serves until the new one does; nothing is lost or out of order. To be called again
@@ -102,6 +105,7 @@ class LinkTable final : LinkDriver::Owner {
     std::map<mesh::Channel, LinkDriver*> retiring;  // replaced; what the peer still says on it comes first
     std::optional<Replica> kept;                    // data links are wanted for this life
     Multiaddr data;
+    bool bad_path = false;
   };
   // A link's life outside the table: who dialled it and who waits for the outcome.
   struct Context {
@@ -140,6 +144,7 @@ class LinkTable final : LinkDriver::Owner {
   void log_refusal(const Endpoint& remote, bool dialled, const std::optional<Multiaddr>& address,
                    std::string_view channel, const mesh::Closed& end);
   Multiaddr data_address(NodeId peer) const;
+  bool has_bad_path(NodeId peer) const;
   LinkDriver* find(NodeId peer, mesh::Channel channel) const;
   LinkDriver* find_retiring(NodeId peer, mesh::Channel channel) const;
   std::vector<LinkDriver*> links_of(NodeId peer) const;
@@ -158,7 +163,7 @@ class LinkTable final : LinkDriver::Owner {
   std::map<NodeId, Peer> peers_;
   std::map<const LinkDriver*, Context> contexts_;
   std::set<Place> renewing_;
-  runtime::Event links_changed_;          // a link has ended
+  runtime::Event links_changed_;          // a link has ended, or a path is good again
   std::map<std::string, MonoTime> said_;  // refusals already logged, by remote and reason
   LinkCounters counters_;
 };

@@ -84,6 +84,8 @@ std::vector<NodeId> ReplicatedSessions::sources(const Dot& position) {
                         cluster_.is_member(position.origin);
   if (origin_present && std::find(nodes.begin(), nodes.end(), position.origin.node) == nodes.end())
     nodes.insert(nodes.begin(), position.origin.node);
+  std::stable_partition(nodes.begin(), nodes.end(),
+                        [&](const NodeId& node) { return !cluster_.silent_.contains(node); });
   return nodes;
 }
 

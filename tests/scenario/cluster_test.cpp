@@ -2,6 +2,8 @@
 // hosts: the same code that runs on sockets, on virtual time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "cluster_node.h"
 #include "crypto/hash.h"
 
@@ -159,6 +161,48 @@ TEST_F(ClusterScenario, ASplitHealsAndBothSidesHaveEverything) {
     EXPECT_EQ(node->state_of(1), SessionState::live) << node->name;
     EXPECT_EQ(node->state_of(2), SessionState::live) << node->name;
   }
+}
+
+// The path between two members is bad, one way or both, and everybody else hears both: what the two write
+// goes round it, and they are linked again when the path is good.
+TEST_F(ClusterScenario, WhatABadPathKeepsApartGoesRoundItAndNobodyIsRemoved) {
+  start_all();
+  ClusterNode &a = *nodes[0], &b = *nodes[1];
+  for (bool both_ways : {false, true}) {
+    world.block(a.host, b.host);
+    if (both_ways) world.block(b.host, a.host);
+    world.run_for(15s);
+    const int first = both_ways ? 3 : 1;
+    create(a, first);
+    create(b, first + 1);
+    EXPECT_TRUE(world.run_while_not(
+        [&] {
+          return b.state_of(first) == SessionState::live && a.state_of(first + 1) == SessionState::live;
+        },
+        3s));
+    EXPECT_EQ(a.cluster->replication().peers(), 1u) << "no link is kept that loses what it is given";
+    world.heal();
+    EXPECT_TRUE(world.run_while_not([&] { return all_joined(3); }, 5s));
+  }
+  for (const auto& node : nodes) EXPECT_EQ(node->log->count("member is gone"), 0u) << node->name;
+}
+
+// It crashed several times lately: the others hear it, and avoid it for a while.
+TEST_F(ClusterScenario, AMemberThatIsDampedKeepsItsDataLinks) {
+  start_all();
+  ClusterNode& c = *nodes[2];
+  for (int crash = 0; crash < 3; ++crash) {
+    c.kill();
+    world.run_for(1s);
+    c.start(seeds());
+    ASSERT_TRUE(world.run_while_not([&] { return all_joined(3); }, 20s));
+  }
+  const auto members = nodes[0]->cluster->membership().members();
+  ASSERT_TRUE(std::any_of(members.begin(), members.end(), [](const auto& one) { return one.damped; }));
+  world.run_for(10s);
+  EXPECT_TRUE(all_joined(3));
+  create(c, 1, AckLevel::all);
+  EXPECT_EQ(nodes[0]->state_of(1), SessionState::live);
 }
 
 TEST_F(ClusterScenario, AGracefulLeaveHandsOverTheLastWriteAndIsNoCrash) {
