@@ -22,6 +22,7 @@ LinkDriver::LinkDriver(runtime::Loop& loop, std::unique_ptr<runtime::Stream> str
       owner_(owner),
       remote_(stream_->remote_endpoint()),
       local_(stream_->local_endpoint()),
+      heard_(loop_.now()),
       first_(std::move(first)) {}
 
 runtime::Task<void> LinkDriver::run(std::stop_token stop) {
@@ -64,6 +65,7 @@ runtime::Task<void> LinkDriver::read_loop() {
 
 // Nothing: the end.
 void LinkDriver::take(ByteView data) {
+  heard_ = loop_.now();
   if (data.empty()) {
     link_.handle_end(loop_.now());
   } else {

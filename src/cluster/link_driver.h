@@ -53,6 +53,7 @@ class LinkDriver {
   bool dialled() const { return dialled_; }  // by us
   bool established() const { return peer_.has_value(); }
   const mesh::Established& peer() const { return *peer_; }
+  MonoTime heard() const { return heard_; }  // when the last bytes came; before that, when it began
   const Endpoint& remote() const { return remote_; }
   const Endpoint& local() const { return local_; }
   // Why it ended: what the link said, or that the connection broke.
@@ -80,6 +81,7 @@ class LinkDriver {
   bool reading_done_ = false;
   bool held_ = false;
   bool heard_out_ = false;
+  MonoTime heard_;
   Bytes first_;
   runtime::Event output_;    // something to write, or the end
   runtime::Event released_;  // not held any more

@@ -10,6 +10,9 @@ constexpr Duration kDataDialTimeout = 2s;
 constexpr Duration kDataRedialMin = 50ms;
 constexpr Duration kDataRedialMax = 2s;
 constexpr Duration kRenewAgain = 1s;
+// A membership link on which four heartbeats are missing gives way to a new one: the other side has ended it,
+// and we have not heard of that because the network was cut.
+constexpr Duration kStale = 1s;
 // After a refusal in the clear: how long we wait for the other side to hang up, so that it can read it.
 constexpr Duration kRefusalLinger = 200ms;
 // The same refusal by or of the same address is logged once in this time.
@@ -393,7 +396,8 @@ void LinkTable::establish_membership(LinkDriver& link, const mesh::Established& 
     if (same_life) {
       // Both sides apply one rule, so that one of two crossing links stays: the smaller NodeId's.
       bool by_smaller = link.dialled() == (self_ < peer.peer);
-      if (!by_smaller || present->dialled() == link.dialled()) {
+      bool stale = ports_.loop.now() - present->heard() >= kStale;
+      if (!stale && (!by_smaller || present->dialled() == link.dialled())) {
         finish_dial(link, DialOutcome::duplicate, peer.peer);
         link.refuse(mesh::Refusal::duplicate, "");
         return;
