@@ -180,10 +180,16 @@ void Core::drop_link(Edge& edge) {
   judge(edge);
 }
 
-// Links that nobody wants any more end, and what is then without a purpose is forgotten.
+// Links that nobody wants any more end, and those that are silent; what is then without a purpose is
+// forgotten.
 void Core::tidy_edges() {
   for (auto at = edges_.begin(); at != edges_.end();) {
     Edge& edge = at->second;
+    if (edge.link &&
+        now_ - std::max(edge.quiet_since(), edge.link->since) >= std::max(config_.dead_link, hang_of(edge))) {
+      ++counters_.links_given_up;
+      drop_link(edge);
+    }
     if (now_ >= edge.askers_until) edge.askers.clear();
     if (edge.neighbour || edge.peer.waiting || !edge.askers.empty()) edge.unneeded_since = now_;
     if (edge.link && now_ - edge.unneeded_since >= config_.link_grace) drop_link(edge);

@@ -78,6 +78,9 @@ struct Config {
   Duration mute_limit = 3s;   // how long one who sees much silence suspects itself
   Duration sticky = 5s;       // of contact, until an alert of a large cluster is taken back
   Duration link_grace = 5s;   // a link that nobody wants any more lives so long
+  // One that is silent for so long is given up for a new one: it may be half open, or its TCP may wait for
+  // up to two minutes until it sends again.
+  Duration dead_link = 3s;
 };
 
 enum class DialOutcome : uint8_t {
@@ -164,6 +167,7 @@ struct Counters {
   uint64_t stalls = 0;  // of our own; each withdraws our votes
   uint64_t mutes = 0;   // times that we kept quiet because much looked bad
   uint64_t relays_asked = 0;
+  uint64_t links_given_up = 0;  // silent for Config::dead_link
   uint64_t claims_refuted = 0;  // we were declared down and said otherwise
   uint64_t members_up = 0;
   uint64_t members_down = 0;

@@ -173,6 +173,23 @@ TEST_F(MembershipCore, TellsRoutingOfSilenceBeforeItAccuses) {
   EXPECT_EQ(take<Reachable>().size(), 1u);
 }
 
+// Seen with a connection that something in between has forgotten: its ends wait for each other for ever.
+TEST_F(MembershipCore, GivesALinkUpThatStaysSilentAndDialsAnew) {
+  link(b);
+  link(c);
+  vote(c, b, Verdict::ok);  // the node is well; it is the link that is not
+  live(2900ms, {c});
+  EXPECT_TRUE(take<DropLink>().empty());
+  dials.clear();
+  live(500ms, {c});
+  EXPECT_TRUE(take<MemberDown>().empty());
+  ASSERT_EQ(take<DropLink>().size(), 1u);
+  EXPECT_EQ(core->counters().links_given_up, 1u);
+  EXPECT_TRUE(dialled(b));
+  link(b);
+  EXPECT_EQ(take<Reachable>().size(), 1u);
+}
+
 TEST_F(MembershipCore, DecidesAloneWhenItHearsNobody) {
   link(b);
   link(c);
