@@ -1,6 +1,7 @@
 #include "sim/wire.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace kith::sim {
 namespace {
@@ -28,10 +29,10 @@ struct Wire::Connection {
     bool gone = false;    // closed by its application or dead: the kernel answers data with RST
     bool broken = false;  // a RST came in
     bool sent_fin = false;
-    bool stalled = false;          // segments wait for the path to open
-    bool waking = false;           // a delivery is on its way to a process that could not take it at once
-    std::deque<Segment> incoming;  // on the way here
-    std::deque<Segment> arrived;   // in the kernel, the application has not seen them
+    std::optional<MonoTime> stalled;  // segments wait for the path to open, since then
+    bool waking = false;              // a delivery is on its way to a process that could not take it at once
+    std::deque<Segment> incoming;     // on the way here
+    std::deque<Segment> arrived;      // in the kernel, the application has not seen them
     MonoTime last_arrival{};
     size_t unread = 0;  // bytes on the way, arrived, or seen and not consumed
   };
@@ -262,8 +263,10 @@ void Wires::arrive(const std::shared_ptr<Connection>& connection, int to) {
         side.incoming.pop_front();  // sent once, lost for good
         continue;
       }
-      if (!side.stalled) stalled_.emplace_back(connection, to);
-      side.stalled = true;
+      if (!side.stalled) {
+        stalled_.emplace_back(connection, to);
+        side.stalled = world_.now();
+      }
       return;
     }
     Segment segment = std::move(side.incoming.front());
@@ -372,8 +375,10 @@ void Wires::path_opened() {
       still.emplace_back(weak, to);
       continue;
     }
-    side.stalled = false;
-    schedule_arrival(connection, to, world_.now() + world_.random().between(1ms, kRetransmit));
+    MonoTime next = *std::exchange(side.stalled, std::nullopt);
+    for (Duration again = kRetransmit; next <= world_.now(); again = std::min(2 * again, kMaxRetransmit))
+      next += again;
+    schedule_arrival(connection, to, next);
   }
   stalled_.insert(stalled_.end(), still.begin(), still.end());
 }
@@ -384,7 +389,8 @@ std::shared_ptr<Wires::Connection> Wires::pick(const Host& host) {
     auto connection = weak.lock();
     if (!connection || connection->forgotten) continue;
     const auto& [one, other] = connection->sides;
-    if (one.gone || other.gone || one.broken || (&one.process->host() != &host && &other.process->host() != &host))
+    if (one.gone || other.gone || one.broken ||
+        (&one.process->host() != &host && &other.process->host() != &host))
       continue;
     candidates.push_back(std::move(connection));
   }

@@ -1,9 +1,9 @@
 // Simulated TCP, below the ports: connections between processes as the kernels of two hosts keep them.
 //
 // What is modelled: three-way handshake with SYN retransmission (1, 3, 7 s), refusal when nobody listens,
-// order, latency, loss as delay, windows, FIN and RST, silence across a partition with retransmission when
-// it heals, and the kernel's part for a paused or killed process. A stream needs both directions, for its
-// acknowledgements: what is lost one way stalls both. What is not modelled: packets, congestion.
+// order, latency, loss as delay, windows, FIN and RST, silence across a partition and retransmission after it
+// (200 ms, doubling up to 120 s), the kernel's part for a paused or killed process. A stream needs both ways,
+// for acknowledgements: what is lost one way stalls both. What is not modelled: packets, congestion.
 //
 // All callbacks run on the process that the side belongs to, so they wait while it is paused, and end
 // when it dies or closes.
