@@ -11,8 +11,8 @@
 //     refused; or two say refused (one, if it is alone) and none says ok.
 //   - Above, ten pseudo-random rings (rings.h) give each node ten observers and ten subjects, and links go
 //     there only. Observers sign their alerts, which flood. Out: seven of ten observers agree (an observer
-//     that is itself accused agrees), or two refused and none objects; all who are to go together go as
-//     one cut.
+//     that is itself accused agrees; one node alone never counts for more than itself), or two refused and
+//     none objects; all who are to go together go as one cut.
 //   - A node that finds that it was itself stalled withdraws its votes until it has looked again, and one
 //     to which much of its surroundings looks bad keeps quiet for a while (Lifeguard, arXiv:1707.00788).
 //   - One who is declared down by hearsay is asked first: its answer takes milliseconds.
@@ -245,9 +245,11 @@ class Core {
     size_t observers = 0, ok = 0, silent = 0, refused = 0;
   };
   struct Evidence {
-    size_t spoken = 0, refused = 0;  // rings whose observer says so
-    size_t all = 0;                  // ... or is itself accused
-    size_t objections = 0;           // observers that hear it
+    size_t spoken = 0;      // rings whose observer accuses it
+    size_t speakers = 0;    // ... which are so many nodes
+    size_t refused = 0;     // nodes among them that were refused
+    size_t all = 0;         // ... or is itself accused
+    size_t objections = 0;  // observers that hear it
   };
   struct Claim {
     RecordVersion version;

@@ -113,7 +113,7 @@ struct Suspect {
     uint64_t number = 0;
     uint64_t incarnation = 0;  // of the observer
     Vote vote;
-    uint16_t slots = 0;  // the rings on which it is, or was when it spoke, the subject's observer
+    uint16_t slots = 0;  // the rings on which it is the subject's observer, or was, when it is no more
   };
   std::map<NodeId, Word> words;
   std::array<NodeId, kRings> observers;  // of the subject ...

@@ -14,9 +14,12 @@
 
 namespace kith::membership {
 
-inline constexpr size_t kRings = 10;      // K
-inline constexpr size_t kHigh = 7;        // H: this many observers' words remove a node
-inline constexpr size_t kLow = 3;         // L: fewer are noise; from here on a cut waits for the rest
+inline constexpr size_t kRings = 10;  // K
+inline constexpr size_t kHigh = 7;    // H: this many observers' words remove a node
+inline constexpr size_t kLow = 3;     // L: fewer are noise; from here on a cut waits for the rest
+// However many rings they stand on: one that is sick, or lies, cannot remove anybody, and makes nobody count
+// as accused.
+inline constexpr size_t kSpeakers = 2;
 inline constexpr size_t kFloodRings = 4;  // news travels along these, both ways: 8 links of a node
 
 struct Slots {

@@ -251,18 +251,21 @@ Core::Evidence Core::weigh(const NodeId& id, Suspect& suspect, const std::set<No
     suspect.observers = slots_of(id, members_).observers;
   }
   RecordVersion version = peers_.at(id).record().version();
-  uint16_t slots = 0, refused = 0;
+  uint16_t slots = 0;
   for (auto& [observer, word] : suspect.words) {
     if (word.vote.verdict == Verdict::ok) ++out.objections;
     if (!is_bad(word.vote.verdict) || word.vote.about != version) continue;
+    uint16_t standing = 0;
     for (size_t ring = 0; ring < kRings; ++ring) {
-      if (suspect.observers[ring] == observer) word.slots |= static_cast<uint16_t>(1 << ring);
+      if (suspect.observers[ring] == observer) standing |= static_cast<uint16_t>(1 << ring);
     }
+    if (standing != 0) word.slots = standing;
     slots |= word.slots;
-    if (word.vote.verdict == Verdict::refused) refused |= word.slots;
+    if (word.slots == 0) continue;
+    ++out.speakers;
+    if (word.vote.verdict == Verdict::refused) ++out.refused;
   }
   out.spoken = static_cast<size_t>(std::popcount(slots));
-  out.refused = static_cast<size_t>(std::popcount(refused));
   out.all = out.spoken;
   for (size_t ring = 0; ring < kRings && out.spoken > 0; ++ring) {
     if ((slots & (1 << ring)) == 0 && accused.contains(suspect.observers[ring])) ++out.all;
@@ -282,18 +285,19 @@ void Core::consider_cut() {
   }
   std::set<NodeId> accused;
   for (const NodeId& id : open) {
-    if (weigh(id, suspects_.at(id), {}).spoken >= kLow) accused.insert(id);
+    Evidence evidence = weigh(id, suspects_.at(id), {});
+    if (evidence.spoken >= kLow && evidence.speakers >= kSpeakers) accused.insert(id);
   }
   std::map<NodeId, DownReason> sure, likely;  // likely: a cut that has waited takes them, too
   bool unsure = false;
   for (const NodeId& id : open) {
     Evidence evidence = weigh(id, suspects_.at(id), accused);
     DownReason why = evidence.refused > 0 ? DownReason::crashed : DownReason::hung;
-    if (evidence.all >= kHigh) {
+    if (evidence.all >= kHigh && evidence.speakers >= kSpeakers) {
       sure[id] = why;
-    } else if (evidence.refused >= 2 && evidence.objections == 0) {
+    } else if (evidence.refused >= kSpeakers && evidence.objections == 0) {
       likely[id] = why;
-    } else if (evidence.all >= kLow) {
+    } else if (evidence.all >= kLow && evidence.speakers >= kSpeakers) {
       unsure = true;
     }
   }

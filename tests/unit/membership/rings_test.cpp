@@ -197,6 +197,48 @@ TEST_F(LargeCluster, TakesTwoRefusalsForACrashUnlessAnObserverObjects) {
   EXPECT_EQ(gone(), std::vector<NodeId>{subject.id});
 }
 
+// Seen with few members, where a node stands on several of another's rings: what it said of some made these
+// count as accused, so they were taken to agree, and it had removed all of them.
+TEST_F(MembershipCore, LetsNoSingleObserverRemoveOthers) {
+  // Three nodes before each of which `b` stands on at least three rings and our core on at most three.
+  auto fits = [&](uint8_t first) {
+    std::vector<NodeId> members = {core->self().id, b.id};
+    for (uint8_t i = 0; i < 3; ++i) members.push_back(script(first + i).id);
+    for (uint8_t i = 0; i < 3; ++i) {
+      Slots slots = slots_of(members[2 + i], members);
+      auto rings = [&](const NodeId& id) {
+        return std::count(slots.observers.begin(), slots.observers.end(), id);
+      };
+      if (rings(b.id) < 3 || rings(core->self().id) > 3) return false;
+    }
+    return true;
+  };
+  uint8_t first = 3;
+  while (first < 250 && !fits(first)) ++first;
+  ASSERT_LT(first, 250);
+  for (Verdict verdict : {Verdict::silent, Verdict::refused}) {
+    Config config;
+    config.everyone = 3;
+    restart(config);
+    std::vector<Script> well = {b};
+    for (uint8_t i = 0; i < 3; ++i) well.push_back(script(first + i));
+    for (const Script& peer : well) link(peer);
+    live(1s, well);
+    ASSERT_EQ(core->live_members(), 5u);
+    events.clear();
+    AlertsMessage sick;
+    for (uint8_t i = 1; i <= 3; ++i) {
+      Alert alert{b.record.replica(), i, {well[i].id, well[i].record.version(), verdict}, {}};
+      alert.signature = b.key.sign(alert.signed_text());
+      sick.alerts.push_back(alert);
+    }
+    ASSERT_TRUE(say(b, MessageType::alerts, sick));
+    live(2s, well);
+    EXPECT_TRUE(take<MemberDown>().empty());
+    EXPECT_EQ(core->live_members(), 5u);
+  }
+}
+
 TEST_F(LargeCluster, PassesAnAlertOnOnce) {
   Script subject = stranger();
   Script near = of(slots_of(core->self().id, members).subjects[0]);
