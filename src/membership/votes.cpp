@@ -24,15 +24,14 @@ bool Core::is_silent(const Edge& edge) const { return now_ - edge.quiet_since() 
 
 Verdict Core::verdict_on(const Edge& edge) const {
   if (!edge.live_link() && (edge.refused || is_taken(edge.record().membership))) return Verdict::refused;
-  if (is_silent(edge)) {
-    // A relay hears it: the path is bad, not the node.
-    bool relayed = edge.relayed != MonoTime::min() && now_ - edge.relayed < config_.hang;
-    return relayed ? Verdict::none : Verdict::silent;
-  }
   // A path that comes and goes should not: in a large cluster alerts are to add up.
-  bool accused = edge.mine.verdict == Verdict::silent && edge.mine.about == edge.record().version();
-  if (rings_ && accused && (!edge.contact || now_ - edge.contact_since < config_.sticky))
-    return Verdict::silent;
+  bool accused = rings_ && edge.mine.verdict == Verdict::silent && edge.mine.about == edge.record().version();
+  if (is_silent(edge)) {
+    // A relay hears it: the path is bad, not the node. But that is no reason to take back what was said.
+    bool relayed = edge.relayed != MonoTime::min() && now_ - edge.relayed < config_.hang;
+    return relayed && !accused ? Verdict::none : Verdict::silent;
+  }
+  if (accused && (!edge.contact || now_ - edge.contact_since < config_.sticky)) return Verdict::silent;
   // Armed after it was heard: we were away ourselves and have not heard it since.
   return edge.live_link() && edge.heard && *edge.heard >= edge.armed ? Verdict::ok : Verdict::none;
 }
