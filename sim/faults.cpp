@@ -41,8 +41,18 @@ void Faults::inject() {
     if (!apply(fault, node)) continue;
     ++coverage_[static_cast<size_t>(fault)];
     world_.note(static_cast<uint64_t>(fault));
+    history_.push_back({world_.now(), fault, node.index});
     return;
   }
+}
+
+std::string Faults::history() const {
+  std::string out;
+  for (const Injected& item : history_) {
+    out += "at " + std::to_string(item.at.time_since_epoch() / 1ms) + " ms " +
+           std::string(to_string(item.fault)) + ", " + cluster_[item.node].host->name + "\n";
+  }
+  return out;
 }
 
 // False when it would change nothing.
@@ -94,7 +104,9 @@ bool Faults::apply(Fault fault, MembershipCluster::Node& node) {
       cluster_.heal();
       return true;
     case Fault::loss:
-      host.loss_per_mille = random.below(4) == 0 ? random.below(900) : 0;
+      // None, what must be borne, or what no node can live with.
+      host.loss_per_mille =
+          std::array<uint64_t, 4>{0, 0, random.below(100), random.below(900)}[random.below(4)];
       cluster_.disturb(node);
       return true;
     case Fault::slow_link:

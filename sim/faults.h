@@ -47,6 +47,8 @@ class Faults {
 
   using Coverage = std::array<size_t, static_cast<size_t>(Fault::count)>;
   const Coverage& coverage() const { return coverage_; }
+  // What was injected, when and where: one line each, for a failing test.
+  std::string history() const;
 
  private:
   bool apply(Fault fault, MembershipCluster::Node& node);
@@ -56,6 +58,12 @@ class Faults {
   MembershipCluster& cluster_;
   World& world_;
   Coverage coverage_{};
+  struct Injected {
+    MonoTime at;
+    Fault fault;
+    size_t node;
+  };
+  std::vector<Injected> history_;
 };
 
 // A line for each kind, for people.

@@ -17,6 +17,10 @@ constexpr uint8_t kGoodbye = 255;
 constexpr Duration kLinger = 20ms;  // between the last words and the end of the process
 // After a disturbance ends, what it caused may still be found out: hang, decision, redials.
 constexpr Duration kAftermath = 4s;
+// Who loses more than one segment in ten is faulty, for as long as it does: three losses of one segment in a
+// row are 1.4 s of silence, as long as a hang. With less, some of the paths to a node fall silent now and
+// then, and others speak for it.
+constexpr uint64_t kFaultyLoss = 100;
 
 constexpr size_t kHead = 3;  // of a message: u16 size of the payload, u8 type
 
@@ -159,8 +163,7 @@ bool MembershipCluster::agree(const std::vector<Node*>& nodes) const {
 std::optional<MonoTime> MembershipCluster::saw_down(const Node& node, const Node& other,
                                                     MonoTime after) const {
   for (const Seen& seen : node.life->seen) {
-    auto* down = std::get_if<membership::MemberDown>(&seen.event);
-    if (seen.at >= after && down != nullptr && down->node == other.id()) return seen.at;
+    if (seen.at >= after && seen.down.node == other.id()) return seen.at;
   }
   return std::nullopt;
 }
@@ -422,13 +425,13 @@ void MembershipCluster::dial_failed(Node& node, uint64_t number, DialOutcome out
 void MembershipCluster::handle(Node& node, const membership::Event& event) {
   Life& life = *node.life;
   world_.note(event.index() + (node.index << 8));
-  life.seen.push_back({world_.now(), event});
   if (auto* drop = std::get_if<membership::DropLink>(&event)) {
     auto link = life.links.find(drop->node);
     if (link == life.links.end()) return;
     life.connections.erase(link->second->number);
     life.links.erase(link);
   } else if (auto* down = std::get_if<membership::MemberDown>(&event)) {
+    life.seen.push_back({world_.now(), *down});
     watch(node, *down);
   } else if (std::holds_alternative<membership::Outdated>(event)) {
     violations_.push_back(node.host->name + " is told that it is outdated");
@@ -439,6 +442,11 @@ void MembershipCluster::watch(Node& node, const membership::MemberDown& down) {
   auto other = by_id_.find(down.node);
   if (other == by_id_.end()) return;
   const Node& subject = *nodes_[other->second];
+  // It is for the others to remove a faulty node (Rapid's fault of 80 % loss), and it cannot tell itself from
+  // them. That it makes two others part is a violation. Two that are alone have nobody to ask: any loss
+  // between them may become a hang.
+  uint64_t bearable = running().size() > 2 ? kFaultyLoss : 0;
+  if (node.host->loss_per_mille > bearable || subject.host->loss_per_mille > bearable) return;
   bool quiet = world_.whole() && world_.now() - whole_since_ > kAftermath && subject.running() &&
                subject.life->core.self().state != membership::State::left &&
                world_.now() - subject.well_since > kAftermath && world_.now() - node.well_since > kAftermath;

@@ -26,7 +26,7 @@ class MembershipCluster {
   static constexpr uint16_t kPort = 9450;
   struct Seen {
     MonoTime at;
-    membership::Event event;
+    membership::MemberDown down;
   };
   struct Connection {
     std::unique_ptr<Wire> wire;
@@ -47,7 +47,7 @@ class MembershipCluster {
     std::unordered_map<NodeId, Connection*, IdHash> links;  // the one that counts for each peer
     World::Cancel timer;
     MonoTime timer_at = kNever;
-    std::vector<Seen> seen;
+    std::vector<Seen> seen;         // who went; a large cluster has too many that come
     uint64_t view_number = 0;       // of the core, when we last looked ...
     std::vector<MonoTime> changes;  // ... and when that had changed
     size_t bytes_sent = 0, messages_sent = 0;

@@ -70,8 +70,7 @@ struct Large {
     for (size_t i = 0; i < cluster.size(); ++i) {
       if (!cluster[i].life) continue;
       for (const auto& seen : cluster[i].life->seen) {
-        const auto* down = std::get_if<membership::MemberDown>(&seen.event);
-        if (down != nullptr && seen.at >= since && ids.contains(down->node)) ++out;
+        if (seen.at >= since && ids.contains(seen.down.node)) ++out;
       }
     }
     return out;

@@ -38,11 +38,12 @@ class Workload {
       pass(50ms);
       settled = cluster_.agree();
     }
-    EXPECT_TRUE(settled) << cluster_.describe();
+    EXPECT_TRUE(settled) << describe();
     pass(8s);
-    EXPECT_TRUE(cluster_.agree()) << cluster_.describe();
-    EXPECT_TRUE(cluster_.violations().empty()) << cluster_.describe();
+    EXPECT_TRUE(cluster_.agree()) << describe();
+    EXPECT_TRUE(cluster_.violations().empty()) << describe();
   }
+  std::string describe() const { return faults_->history() + cluster_.describe(); }
   uint64_t hash() const { return world_.hash(); }
   const Faults::Coverage& coverage() const { return faults_->coverage(); }
   std::string picture() const { return timeline_.svg("seed " + std::to_string(world_.seed())); }
