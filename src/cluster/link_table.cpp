@@ -549,7 +549,7 @@ void LinkTable::forget(NodeId peer) {
   auto it = peers_.find(peer);
   if (it == peers_.end()) return;
   it->second.kept.reset();
-  it->second.bad_path = false;
+  if (std::exchange(it->second.bad_path, false)) links_changed_.notify_all();  // whoever waits to dial, ends
   drop_data(peer);
   forget_if_empty(peer);
 }
