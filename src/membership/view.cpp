@@ -56,7 +56,8 @@ Peer* Core::add_peer(const RecordRef& news, const NodeId& from) {
   peer.known = news;
   peer.departed_since = now_;
   Peer& added = peers_.emplace(news->record.id, std::move(peer)).first->second;
-  if (!rings_) edge_of(added).neighbour = true;
+  // Of more, the rings choose (surround), and edges of thousands would only be looked through.
+  if (!rings_ && members_.size() <= config_.everyone) edge_of(added).neighbour = true;
   if (added.edge != nullptr && added.id() == from) added.edge->dial.reset(now_);
   return &added;
 }
