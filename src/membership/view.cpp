@@ -8,7 +8,7 @@ namespace kith::membership {
 namespace {
 
 constexpr int kAtOnce = 3;                   // newcomers in a row that are not kept waiting
-constexpr Duration kNewcomersPause = 500ms;  // ends a row
+constexpr Duration kNewcomersPause = 500ms;  // at least; ends a row
 constexpr double kHalfLife = 60;             // seconds, of a penalty
 constexpr double kDampedFrom = 2.5, kDampedTo = 1;
 constexpr Duration kCloneWindow = 30s;  // two foreign words within it are a second process
@@ -154,10 +154,12 @@ void Core::answer_claim() {
   raise_ourselves();
 }
 
-// Nodes outside the view are remembered up to a bound; who is gone the longest is forgotten first.
+// Nodes outside the view are remembered up to a bound; who is gone the longest is forgotten first. Those
+// that wait to be taken in are as good as members: a whole cluster may start at once.
 bool Core::make_room() {
-  size_t outside = peers_.size() - in_view_;
-  if (outside < config_.max_departed) return true;
+  size_t inside = std::min(in_view_ + waiting_.size(), peers_.size());
+  bool room = peers_.size() < config_.max_members + config_.max_departed;
+  if (room && peers_.size() - inside < config_.max_departed) return true;
   auto oldest = peers_.end();
   for (auto at = peers_.begin(); at != peers_.end(); ++at) {
     const Peer& peer = at->second;
@@ -204,7 +206,7 @@ bool Core::forget(NodeId id, MonoTime now) {
 // others. One is taken in at once; of many, each step takes in more, so that there are few views.
 void Core::greet(Peer& peer) {
   if (peer.waiting) return;
-  if (last_newcomer_ == MonoTime::min() || now_ - last_newcomer_ > kNewcomersPause) {
+  if (last_newcomer_ == MonoTime::min() || now_ - last_newcomer_ > std::max(kNewcomersPause, 2 * gather_)) {
     at_once_ = 0;
     gather_ = config_.gather_min;
   }

@@ -87,7 +87,8 @@ TEST(MembershipLarge, FormsFromOneSeedInFewViews) {
         size_t count = full_size() ? 2000 : 120;
         Large large(seed, count);
         Duration took = large.bootstrap(10s);
-        EXPECT_LE(large.cluster.sizes_seen().size(), 8u);
+        EXPECT_LE(large.cluster.sizes_seen().size(), 8u)
+            << testing::PrintToString(large.cluster.sizes_seen()) << " after " << seconds(took) << " s";
         figure("bootstrap_s_" + std::to_string(count), seconds(took), "s");
         figure("bootstrap_sizes_" + std::to_string(count),
                static_cast<double>(large.cluster.sizes_seen().size()), "sizes");

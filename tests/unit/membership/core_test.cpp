@@ -392,6 +392,20 @@ TEST_F(MembershipCore, RemembersABoundedNumberOfNodes) {
   EXPECT_LE(dials.size(), config.max_dials);
 }
 
+// The bound on what is remembered of nodes outside the view is not one on how many start at once.
+TEST_F(MembershipCore, TakesInACrowdOfNewcomersInOneView) {
+  Config config;
+  config.max_departed = 4;
+  restart(config);
+  std::vector<Script> crowd;
+  for (uint8_t i = 10; i < 40; ++i) crowd.push_back(script(i));
+  for (const Script& peer : crowd) link(peer);
+  const size_t at_once = core->live_members();
+  EXPECT_LT(at_once, 6u);
+  live(config.gather_min + 50ms, crowd);
+  EXPECT_EQ(core->live_members(), crowd.size() + 1);
+}
+
 TEST_F(MembershipCore, RedialsWhoIsDownForThreeDaysAndThenForgetsIt) {
   Config config;
   config.heartbeat = 10s;  // the test is about days

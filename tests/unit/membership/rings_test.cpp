@@ -200,28 +200,36 @@ TEST_F(LargeCluster, TakesTwoRefusalsForACrashUnlessAnObserverObjects) {
 // Seen with few members, where a node stands on several of another's rings: what it said of some made these
 // count as accused, so they were taken to agree, and it had removed all of them.
 TEST_F(MembershipCore, LetsNoSingleObserverRemoveOthers) {
-  // Three nodes before each of which `b` stands on at least three rings and our core on at most three.
-  auto fits = [&](uint8_t first) {
-    std::vector<NodeId> members = {core->self().id, b.id};
-    for (uint8_t i = 0; i < 3; ++i) members.push_back(script(first + i).id);
-    for (uint8_t i = 0; i < 3; ++i) {
-      Slots slots = slots_of(members[2 + i], members);
+  // Three nodes before each of which `b` stands on at least three rings, and our core on at most three.
+  auto fits = [&](const std::array<NodeId, 3>& three) {
+    const std::vector<NodeId> members = {core->self().id, b.id, three[0], three[1], three[2]};
+    return std::all_of(three.begin(), three.end(), [&](const NodeId& one) {
+      Slots slots = slots_of(one, members);
       auto rings = [&](const NodeId& id) {
         return std::count(slots.observers.begin(), slots.observers.end(), id);
       };
-      if (rings(b.id) < 3 || rings(core->self().id) > 3) return false;
-    }
-    return true;
+      return rings(b.id) >= 3 && rings(core->self().id) <= 3;
+    });
   };
-  uint8_t first = 3;
-  while (first < 250 && !fits(first)) ++first;
-  ASSERT_LT(first, 250);
+  constexpr uint8_t kFirst = 3, kCount = 40;
+  std::vector<NodeId> ids;
+  for (uint8_t i = 0; i < kCount; ++i) ids.push_back(script(kFirst + i).id);
+  std::vector<uint8_t> numbers = {2};  // `b` and the three
+  for (uint8_t i = 0; i < kCount && numbers.size() == 1; ++i) {
+    for (uint8_t j = 0; j < i && numbers.size() == 1; ++j) {
+      for (uint8_t k = 0; k < j && numbers.size() == 1; ++k) {
+        if (!fits({ids[i], ids[j], ids[k]})) continue;
+        for (uint8_t one : {i, j, k}) numbers.push_back(kFirst + one);
+      }
+    }
+  }
+  ASSERT_EQ(numbers.size(), 4u);
   for (Verdict verdict : {Verdict::silent, Verdict::refused}) {
     Config config;
     config.everyone = 3;
     restart(config);
-    std::vector<Script> well = {b};
-    for (uint8_t i = 0; i < 3; ++i) well.push_back(script(first + i));
+    std::vector<Script> well;
+    for (uint8_t number : numbers) well.push_back(script(number));
     for (const Script& peer : well) link(peer);
     live(1s, well);
     ASSERT_EQ(core->live_members(), 5u);
