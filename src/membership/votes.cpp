@@ -288,16 +288,20 @@ void Core::consider_cut() {
     if (evidence.spoken >= kLow && evidence.speakers >= kSpeakers) accused.insert(id);
   }
   std::map<NodeId, DownReason> sure, likely;  // likely: a cut that has waited takes them, too
-  bool unsure = false;
+  bool unsure = false, stirring = false, crash = false;
   for (const NodeId& id : open) {
     Evidence evidence = weigh(id, suspects_.at(id), accused);
     DownReason why = evidence.refused > 0 ? DownReason::crashed : DownReason::hung;
     if (evidence.all >= kHigh && evidence.speakers >= kSpeakers) {
       sure[id] = why;
+      crash = crash || why == DownReason::crashed;
     } else if (evidence.refused >= kSpeakers && evidence.objections == 0) {
       likely[id] = why;
+      crash = true;
     } else if (evidence.all >= kLow && evidence.speakers >= kSpeakers) {
       unsure = true;
+    } else {
+      stirring = true;
     }
   }
   if (sure.empty() && likely.empty() && !unsure) {
@@ -305,11 +309,14 @@ void Core::consider_cut() {
     return;
   }
   if (cut_since_ == kNever) cut_since_ = now_;
-  bool waited = now_ >= cut_since_ + config_.cut_wait;
-  bool settled = !unsure && likely.empty() && now_ >= last_alert_ + kAlertsSettle;
+  // Crashes are told of at once; of nodes that lose much, one is silent now and another in a second.
+  const Duration wait = crash ? config_.cut_wait : config_.hang_cut_wait;
+  const bool open_ends = unsure || !likely.empty() || (stirring && !crash);
+  const bool waited = now_ >= cut_since_ + wait;
+  const bool settled = !open_ends && now_ >= last_alert_ + kAlertsSettle;
   if (!waited && !settled) {
-    cut_at_ = cut_since_ + config_.cut_wait;
-    if (!sure.empty() && !unsure && likely.empty()) cut_at_ = std::min(cut_at_, last_alert_ + kAlertsSettle);
+    cut_at_ = cut_since_ + wait;
+    if (!sure.empty() && !open_ends) cut_at_ = std::min(cut_at_, last_alert_ + kAlertsSettle);
     return;
   }
   cut_since_ = kNever;
@@ -317,7 +324,7 @@ void Core::consider_cut() {
   for (const auto& [id, why] : sure) declare_down(peers_.at(id), why);
   if (unsure) {
     cut_since_ = now_;
-    cut_at_ = now_ + config_.cut_wait;
+    cut_at_ = now_ + wait;
   }
 }
 
