@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/recycle.h"
+
 namespace kith {
 
 class TextArena {
@@ -19,7 +21,10 @@ class TextArena {
     return *this;
   }
   ~TextArena() {
-    while (newest_ != nullptr) ::operator delete(std::exchange(newest_, newest_->older));
+    while (newest_ != nullptr) {
+      Block* block = std::exchange(newest_, newest_->older);
+      recycle::give(block, block->size);
+    }
   }
 
   // Room for so many bytes without another block.
@@ -39,12 +44,13 @@ class TextArena {
  private:
   struct Block {
     Block* older;
+    size_t size;  // with this
   };
   static constexpr size_t kBlock = 480;
 
   void add_block(size_t bytes) {
-    void* memory = ::operator new(sizeof(Block) + bytes);
-    newest_ = new (memory) Block{newest_};
+    void* memory = recycle::take(sizeof(Block) + bytes);
+    newest_ = new (memory) Block{newest_, sizeof(Block) + bytes};
     at_ = static_cast<char*>(memory) + sizeof(Block);
     left_ = bytes;
   }

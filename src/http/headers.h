@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/recycle.h"
 #include "base/text_arena.h"
 
 namespace kith::http {
@@ -118,7 +119,7 @@ class Headers {
     list_.push_back({name, value, name_key(name), checked});
   }
 
-  std::vector<Header> list_;  // views into text_
+  recycle::Vector<Header> list_;  // views into text_
   TextArena text_;
 };
 

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/recycle.h"
 
 namespace kith::runtime {
 
@@ -30,17 +31,13 @@ class Task;
 
 namespace detail {
 
-// Coroutine frames come from per-thread free lists: in steady state no task allocates.
-void* allocate_frame(size_t size);
-void free_frame(void* frame, size_t size) noexcept;
-
 struct PromiseBase {
   std::coroutine_handle<> parent;
   bool parent_waits = false;  // the parent is suspended for good, not still inside await_suspend
   bool finished = false;
 
-  static void* operator new(size_t size) { return allocate_frame(size); }
-  static void operator delete(void* frame, size_t size) noexcept { free_frame(frame, size); }
+  static void* operator new(size_t size) { return recycle::take(size); }
+  static void operator delete(void* frame, size_t size) noexcept { recycle::give(frame, size); }
 
   std::suspend_always initial_suspend() noexcept { return {}; }
   struct FinalAwaiter {
