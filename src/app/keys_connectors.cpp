@@ -158,7 +158,7 @@ Keys<LocalConnectorConfig> local_keys() {
       key("username", &LocalUser::username, text("a user name", 200), "what the user types").required(),
       key("passwordHash", &LocalUser::password_hash, password_hash(), "made by `kith hash-password`")
           .required(),
-      key("claims", &LocalUser::claims, map_of(claim_value(), "a map of claims"),
+      key("claims", &LocalUser::claims, map_of<identity::Claim, std::less<>>(claim_value(), "a map of claims"),
           "further claims: email, name, groups ...; a text each, or a list of texts"),
   };
   return {

@@ -195,16 +195,16 @@ void read_map(Reader& reader, const Node& node, const Shape& shape,
               const std::function<void(const std::string& key, const Node& value)>& read);
 
 // Names chosen by the user, in a std::map or in a list of items with a name.
-template <class T>
-Codec<std::map<std::string, T>> map_of(Codec<T> item, std::string expected) {
+template <class T, class Less = std::less<std::string>>
+Codec<std::map<std::string, T, Less>> map_of(Codec<T> item, std::string expected) {
   Shape shape{Shape::Kind::map, std::move(expected), {}, 0, INT64_MAX, {}, {item.shape}};
   auto show = item.show;
   return {shape,
-          [shape, item](Reader& reader, const Node& node, std::map<std::string, T>& out) {
+          [shape, item](Reader& reader, const Node& node, std::map<std::string, T, Less>& out) {
             read_map(reader, node, shape,
                      [&](const std::string& key, const Node& value) { item.read(reader, value, out[key]); });
           },
-          [show](const std::map<std::string, T>& values) {
+          [show](const std::map<std::string, T, Less>& values) {
             json::object out;
             for (const auto& [name, value] : values) out[name] = show(value);
             return json::value(std::move(out));

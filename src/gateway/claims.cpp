@@ -4,13 +4,11 @@ namespace kith::gateway {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& values) {
-  std::string text;
-  for (const std::string& value : values) {
-    if (!text.empty()) text += ',';
-    text += value;
+void append_joined(std::string& text, std::span<const std::string> values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text += ',';
+    text += values[i];
   }
-  return text;
 }
 
 }  // namespace
@@ -23,38 +21,35 @@ const identity::Identity* Claims::find_identity(std::string_view connector) cons
   return nullptr;
 }
 
-bool Claims::find(std::string_view name, identity::Claim& out) const {
+std::optional<ClaimValues> Claims::find(std::string_view name) const {
+  static const std::string yes = "true";
+  auto one = [](const std::string& value) { return ClaimValues{.values = {&value, 1}, .list = false}; };
   // The name of a connector holds no dot; that of a claim may, such as "https://example.test/role".
-  size_t dot = name.find('.');
+  const size_t dot = name.find('.');
   const identity::Identity* identity = dot == name.npos ? nullptr : find_identity(name.substr(0, dot));
-  if (!identity) return false;
-  std::string claim(name.substr(dot + 1));
-  if (claim == "authenticated") {
-    out = {.values = {"true"}, .list = false};
-  } else if (auto found = identity->claims.find(claim); found != identity->claims.end()) {
-    out = found->second;
-  } else if (claim == "sub" || claim == "iss") {
-    out = {.values = {claim == "sub" ? identity->subject : identity->issuer}, .list = false};
-  } else {
-    return false;
-  }
-  return true;
+  if (!identity) return std::nullopt;
+  const std::string_view claim = name.substr(dot + 1);
+  if (claim == "authenticated") return one(yes);
+  if (auto found = identity->claims.find(claim); found != identity->claims.end())
+    return ClaimValues{.values = found->second.values, .list = found->second.list};
+  if (claim == "sub") return one(identity->subject);
+  if (claim == "iss") return one(identity->issuer);
+  return std::nullopt;
 }
 
 Rendered render(const Template& value, const Claims& claims) {
   Rendered result;
-  identity::Claim claim;
   for (const Template::Part& part : value.parts) {
     if (!part.is_claim) {
       result.text += part.text;
-    } else if (claims.find(part.text, claim)) {
-      result.text += joined(claim.values);
+    } else if (auto claim = claims.find(part.text)) {
+      append_joined(result.text, claim->values);
+      result.is_list = value.parts.size() == 1 && claim->list;
+      if (result.is_list) result.list = claim->values;
     } else {
       result.complete = false;
     }
   }
-  result.is_list = value.parts.size() == 1 && value.parts[0].is_claim && result.complete && claim.list;
-  if (result.is_list) result.list = std::move(claim.values);
   return result;
 }
 

@@ -2,6 +2,8 @@
 // <connector>.authenticated = "true" for each connector that proved an identity.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,12 @@
 #include "identity/connector.h"
 
 namespace kith::gateway {
+
+// A view into the identities.
+struct ClaimValues {
+  std::span<const std::string> values;  // exactly one unless `list`
+  bool list = false;
+};
 
 class Claims {
  public:
@@ -20,8 +28,8 @@ class Claims {
   bool authenticated(std::string_view connector) const { return find_identity(connector) != nullptr; }
   const identity::Identity* find_identity(std::string_view connector) const;
 
-  // The value(s) of "connector.claim"; false when there is none. "sub" and "iss" are always there.
-  bool find(std::string_view name, identity::Claim& out) const;
+  // The value(s) of "connector.claim"; nullopt when there is none. "sub" and "iss" are always there.
+  std::optional<ClaimValues> find(std::string_view name) const;
 
  private:
   const std::vector<identity::Identity>* identities_ = nullptr;
@@ -31,7 +39,7 @@ class Claims {
 // must not be used to allow anything. A list is joined by commas in text.
 struct Rendered {
   std::string text;
-  std::vector<std::string> list;  // the elements when the template is just one list claim
+  std::span<const std::string> list;  // when the template is just one list claim: its elements, in the identities
   bool is_list = false;
   bool complete = true;
 };

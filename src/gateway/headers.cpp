@@ -48,13 +48,7 @@ http::NameSet connection_names(const http::Headers& headers) {
   return names;
 }
 
-std::string header_value(std::string_view text) {
-  std::string value;
-  for (char c : text) {
-    if (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f) value += c;
-  }
-  return std::string(trim(value));
-}
+bool is_control(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; }
 
 void add_via(http::Headers& headers) {
   const auto via = headers.find("Via");
@@ -117,7 +111,8 @@ void inject_headers(http::Headers& headers, const std::vector<HeaderConfig>& con
                     const Claims& claims) {
   for (const HeaderConfig& header : configured) {
     Rendered rendered = render(header.value, claims);
-    std::string value = header_value(rendered.text);
+    std::erase_if(rendered.text, is_control);
+    const std::string_view value = trim(rendered.text);
     if (!rendered.complete || value.empty() || value.size() > kMaxInjectedValue) continue;
     headers.add(header.name, value);
   }

@@ -10,7 +10,7 @@ namespace kith::gateway {
 namespace {
 
 std::span<const std::string> values_of(const Rendered& operand) {
-  return operand.is_list ? std::span(operand.list) : std::span(&operand.text, 1);
+  return operand.is_list ? operand.list : std::span(&operand.text, 1);
 }
 
 bool equals(const Rendered& left, const Rendered& right) {

@@ -31,7 +31,7 @@ struct OidcConnectorConfig {  // type: oidc
 struct LocalUser {
   std::string username;
   std::string password_hash;            // crypto/password.h form
-  std::map<std::string, Claim> claims;  // further attributes: email, name, groups ...
+  ClaimMap claims;  // further attributes: email, name, groups ...
 };
 
 struct LocalConnectorConfig {  // type: local, built in, for demos and emergencies

@@ -26,7 +26,7 @@ struct Identity {
   std::string subject;     // never empty
   std::string sid;         // the provider's session id, or ""
   WallTime authenticated;  // auth_time when the provider says it, else now
-  std::map<std::string, Claim> claims;
+  ClaimMap claims;
   std::string id_token;  // kept for the logout hint; "" when there is none
   std::string acr;
 };

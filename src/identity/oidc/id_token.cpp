@@ -91,7 +91,7 @@ std::string to_text(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
 
-void add_claims(std::map<std::string, Claim>& to, const json::object& from) {
+void add_claims(ClaimMap& to, const json::object& from) {
   static constexpr std::string_view kBinding[] = {"nonce", "at_hash", "c_hash", "s_hash",
                                                   "exp",   "iat",     "nbf",    "jti"};
   for (const auto& member : from) {
@@ -119,8 +119,8 @@ Result<Subject> check_id_token(const jose::Token& token, const Expectation& expe
   return subject;
 }
 
-std::map<std::string, Claim> to_claims(const json::object& id_token, const json::object& userinfo) {
-  std::map<std::string, Claim> claims;
+ClaimMap to_claims(const json::object& id_token, const json::object& userinfo) {
+  ClaimMap claims;
   add_claims(claims, id_token);
   add_claims(claims, userinfo);
   return claims;

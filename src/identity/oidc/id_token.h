@@ -33,6 +33,6 @@ Result<Subject> check_id_token(const jose::Token& token, const Expectation& expe
 
 // The claims of the ID token but for those that only bind the token itself (nonce, at_hash, exp ...),
 // filled up with those of userinfo; the signed ones win.
-std::map<std::string, Claim> to_claims(const json::object& id_token, const json::object& userinfo);
+ClaimMap to_claims(const json::object& id_token, const json::object& userinfo);
 
 }  // namespace kith::identity::oidc

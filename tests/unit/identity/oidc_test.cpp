@@ -326,7 +326,7 @@ TEST(Claims, AreTextsAndListsAndTheSignedOnesWin) {
       R"({"sub":"ann","nonce":"n","exp":1,"n":1,"b":true,"o":{"a":[1]},"g":["x",2],"z":null,"e":[]})",
       limits);
   json::object more = *jose::parse_strict_object(R"({"sub":"bob","email":"a@b","nonce":"n"})", limits);
-  std::map<std::string, Claim> claims = to_claims(signed_ones, more);
+  ClaimMap claims = to_claims(signed_ones, more);
   EXPECT_EQ(claims.at("sub").values, std::vector<std::string>{"ann"});
   EXPECT_EQ(claims.at("email").values, std::vector<std::string>{"a@b"});
   EXPECT_EQ(claims.at("n").values, std::vector<std::string>{"1"});
