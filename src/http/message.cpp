@@ -79,7 +79,7 @@ CookieLookup find_cookie(const Headers& headers, std::string_view name) {
       if (its_name != name) return;
       if (found.value) found.duplicate = true;
       size_t equals = pair.find('=');
-      found.value = equals == std::string_view::npos ? "" : std::string(trim(pair.substr(equals + 1)));
+      found.value = equals == std::string_view::npos ? "" : trim(pair.substr(equals + 1));
     });
   }
   if (found.duplicate) found.value.reset();

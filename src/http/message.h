@@ -57,7 +57,7 @@ std::string_view standard_reason(int status);
 // Cookies of a request: the value of the one named cookie. Duplicates of the name: nullopt with
 // duplicate = true, since we cannot know which one is ours.
 struct CookieLookup {
-  std::optional<std::string> value;
+  std::optional<std::string_view> value;  // a view into the headers
   bool duplicate = false;
 };
 CookieLookup find_cookie(const Headers& headers, std::string_view name);

@@ -154,7 +154,7 @@ runtime::Task<Result<size_t>> ServerConnection::read(MutableByteView buffer) {
   if (body_failed_) co_return Error(Code::reset, "the request body has failed", Side::client);
   if (body_.done()) co_return size_t{0};
   if (std::exchange(continue_due_, false) && !started_ && input_.empty()) {
-    co_await lock_writes();
+    if (!try_lock_writes()) co_await wait_and_lock_writes();
     ByteView piece = as_bytes(kContinue);
     auto sent = co_await send(std::span<const ByteView>(&piece, 1));
     unlock_writes();
@@ -254,7 +254,7 @@ runtime::Task<void> ServerConnection::refuse(const Refusal& refusal) {
       out_head_, head, {.framing = Framing::length, .keep_alive = false, .date = shared_.http_date()});
   KITH_CHECK(encoded.has_value());
   out_head_ += body;
-  co_await lock_writes();
+  if (!try_lock_writes()) co_await wait_and_lock_writes();
   ByteView piece = as_bytes(out_head_);
   auto sent = co_await send(std::span<const ByteView>(&piece, 1));
   unlock_writes();
@@ -304,7 +304,7 @@ runtime::Task<Result<void>> ServerConnection::write(ByteView data) {
     std::array<ByteView, 3> pieces = {line.view(), slice, as_bytes(kChunkEnd)};
     std::span<const ByteView> framed(pieces);
     if (framing_ != Framing::chunked) framed = framed.subspan(1, 1);
-    co_await lock_writes();
+    if (!try_lock_writes()) co_await wait_and_lock_writes();
     auto sent = co_await send(framed);
     unlock_writes();
     if (!sent) co_return sent;
@@ -326,7 +326,7 @@ runtime::Task<Result<void>> ServerConnection::finish() {
   }
   ByteView last = as_bytes(kLastChunk);
   std::span<const ByteView> pieces(&last, framing_ == Framing::chunked ? 1 : 0);
-  co_await lock_writes();
+  if (!try_lock_writes()) co_await wait_and_lock_writes();
   auto sent = co_await send(pieces);
   unlock_writes();
   if (!sent) co_return sent;
@@ -344,7 +344,7 @@ runtime::Task<Result<std::unique_ptr<runtime::Stream>>> ServerConnection::upgrad
   KITH_CO_TRY_VOID(encode_response(out_head_, head, {.date = shared_.http_date(), .upgrade = protocol}));
   started_ = upgraded_ = true;
   ByteView piece = as_bytes(out_head_);
-  co_await lock_writes();
+  if (!try_lock_writes()) co_await wait_and_lock_writes();
   auto sent = co_await send(std::span<const ByteView>(&piece, 1));
   unlock_writes();
   if (!sent) co_return std::move(sent).error();
@@ -354,9 +354,10 @@ runtime::Task<Result<std::unique_ptr<runtime::Stream>>> ServerConnection::upgrad
 
 // --- writing ------------------------------------------------------------------------------------
 
-runtime::Task<void> ServerConnection::lock_writes() {
-  while (writing_) co_await writes_free_.wait_until(shared_.ports.loop, kNever);
-  writing_ = true;
+runtime::Task<void> ServerConnection::wait_and_lock_writes() {
+  do {
+    co_await writes_free_.wait_until(shared_.ports.loop, kNever);
+  } while (!try_lock_writes());
 }
 
 void ServerConnection::unlock_writes() {
@@ -388,7 +389,7 @@ void ServerConnection::flush_head() {
 }
 
 runtime::Task<void> ServerConnection::send_waiting_head() {
-  co_await lock_writes();
+  if (!try_lock_writes()) co_await wait_and_lock_writes();
   (void)co_await send({});  // its failure is met by the next write
   unlock_writes();
 }

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "http/early_stream.h"
@@ -84,7 +85,8 @@ class ServerConnection final : public Exchange, private BodyReader {
   Duration header_timeout() const;
   Framing choose_framing(const ResponseHead& head) const;
   // At most one write is pending on the stream: the handler's, a waiting head, or "100 Continue".
-  runtime::Task<void> lock_writes();
+  bool try_lock_writes() { return !std::exchange(writing_, true); }
+  runtime::Task<void> wait_and_lock_writes();
   void unlock_writes();
   // With the lock held: the waiting head, if any, then the pieces. A failure is final.
   runtime::Task<Result<void>> send(std::span<const ByteView> pieces);

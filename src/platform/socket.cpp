@@ -13,6 +13,15 @@ namespace {
 
 constexpr size_t kMaxPieces = 64;  // of one gathered write; far below IOV_MAX
 
+ssize_t send(int fd, iovec* vectors, size_t count) {
+  // Most writes are of one piece, and this call copies no headers.
+  if (count == 1) return ::send(fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = vectors;
+  message.msg_iovlen = count;
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 // Past n written bytes; returns the first piece that is left.
 size_t advance(iovec* vectors, size_t first, size_t n) {
   while (n > 0) {
@@ -125,10 +134,7 @@ runtime::Task<Result<void>> SocketStream::write(std::span<const ByteView> pieces
   for (size_t first = 0; first < count;) {
     if (channel_->closed()) co_return Error(Code::closed, "closed");
     if (channel_->writable && channel_->may_go_on()) {
-      msghdr message{};
-      message.msg_iov = vectors + first;
-      message.msg_iovlen = count - first;
-      const ssize_t n = ::sendmsg(channel_->fd(), &message, MSG_NOSIGNAL);
+      const ssize_t n = send(channel_->fd(), vectors + first, count - first);
       if (n >= 0) {
         first = advance(vectors, first, static_cast<size_t>(n));
         continue;
