@@ -6,29 +6,48 @@
 // Values are escaped by the sink; never pass a secret, a cookie, a token or a query string.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <concepts>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace kith {
 
 enum class Level : uint8_t { debug, info, warn, error };
 
+// A view: key and text outlive it, as temporaries do that are arguments of the call that logs them.
 struct Field {
   std::string_view key;
-  std::string value;
   bool quoted = true;  // false for numbers and booleans, so that JSON output keeps the type
 
-  Field(std::string_view k, std::string v) : key(k), value(std::move(v)) {}
-  Field(std::string_view k, std::string_view v) : key(k), value(v) {}
-  Field(std::string_view k, const char* v) : key(k), value(v) {}
-  Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false"), quoted(false) {}
-  template <class Number>
-  requires(std::integral<Number> || std::floating_point<Number>) Field(std::string_view k, Number v)
-      : key(k), value(std::to_string(v)), quoted(false) {}
+  Field(std::string_view k, std::string_view v) : key(k), text_(v) {}
+  Field(std::string_view k, const std::string& v) : key(k), text_(v) {}
+  Field(std::string_view k, const char* v) : key(k), text_(v) {}
+  Field(std::string_view k, bool v) : key(k), quoted(false), text_(v ? "true" : "false") {}
+  template <std::integral Number>
+  Field(std::string_view k, Number v) : key(k), quoted(false) {
+    note_digits(std::to_chars(digits_.begin(), digits_.end(), v));
+  }
+  template <std::floating_point Number>  // with six digits after the point
+  Field(std::string_view k, Number v) : key(k), quoted(false) {
+    auto made = std::to_chars(digits_.begin(), digits_.end(), v, std::chars_format::fixed, 6);
+    const bool fits = made.ec == std::errc();
+    note_digits(fits ? made : std::to_chars(digits_.begin(), digits_.end(), v));
+  }
+
+  std::string_view value() const { return size_ > 0 ? std::string_view(digits_.data(), size_) : text_; }
+
+ private:
+  void note_digits(std::to_chars_result made) { size_ = static_cast<uint8_t>(made.ptr - digits_.begin()); }
+
+  std::string_view text_;
+  std::array<char, 31> digits_;  // of a number
+  uint8_t size_ = 0;
 };
 
 // Where lines go: platform/ has the real one, tests collect. Called from any thread.

@@ -68,6 +68,7 @@ class LocalSessionStore final : public SessionStore {
   }
 
   void touch(const SessionKey& key, WallTime now) override {
+    if (idle_timeout_ == Duration{0}) return;
     std::lock_guard lock(mutex_);
     Entry* entry = find(key);
     if (!entry || !live(*entry, now) || now - entry->record->last_seen < store::touch_quantum(idle_timeout_))

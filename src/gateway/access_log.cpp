@@ -1,6 +1,6 @@
 #include "gateway/access_log.h"
 
-#include <vector>
+#include "base/recycle.h"
 
 namespace kith::gateway {
 
@@ -15,13 +15,14 @@ std::string_view cut(std::string_view text) { return text.substr(0, kMaxText); }
 void write_access_log(const Log& log, Level level, const RequestContext& context, const AccessFacts& facts) {
   if (!log.enabled(level)) return;
   const http::RequestHead& request = context.request();
-  std::vector<Field> fields;
+  const std::string client = context.client.address.text();
+  recycle::Vector<Field> fields;
   fields.reserve(20);
   auto add = [&](std::string_view key, std::string_view value) {
     if (!value.empty()) fields.emplace_back(key, value);
   };
   add("request_id", context.request_id);
-  add("client_ip", context.client.address.text());
+  add("client_ip", client);
   add("method", cut(request.method));
   add("host", cut(request.host));
   add("path", cut(request.target.path));
@@ -37,8 +38,9 @@ void write_access_log(const Log& log, Level level, const RequestContext& context
   add("forwarded_to", context.forwarded_to);
   add("forwarded_by", context.forwarded_by());
   if (context.session.live) {
-    if (!context.session.identities.empty()) add("user_id", cut(context.session.identities.front().subject));
-    add("session_ref", facts.sessions.reference(context.session.key));
+    const Identities& identities = context.session.identities();
+    if (!identities.empty()) add("user_id", cut(identities.front().subject));
+    add("session_ref", context.session.known->reference());
   }
   add("decision", context.decision);
   add("reason", context.reason);

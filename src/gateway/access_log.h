@@ -9,7 +9,6 @@ namespace kith::gateway {
 struct AccessFacts {
   std::string_view node_name;
   MonoTime finished;
-  const SessionManager& sessions;
 };
 
 void write_access_log(const Log& log, Level level, const RequestContext& context, const AccessFacts& facts);

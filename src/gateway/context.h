@@ -13,8 +13,6 @@
 
 namespace kith::gateway {
 
-enum class Step : uint8_t { answered, next };
-
 // What we answer ourselves, beside health.
 enum class OwnPlace : uint8_t { none, login_callback, logout_callback, logout };
 
@@ -43,7 +41,7 @@ struct RequestContext {
   const http::RequestHead& request() const { return exchange.request(); }
   const std::string& forwarded_by() const { return exchange.origin().forwarded_by; }
   bool is_safe_method() const { return request().method == "GET" || request().method == "HEAD"; }
-  Claims claims() const { return Claims(session.identities); }
+  Claims claims() const { return Claims(session.identities()); }
 };
 
 }  // namespace kith::gateway

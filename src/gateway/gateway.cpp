@@ -90,7 +90,7 @@ runtime::Task<void> Gateway::handle(http::Exchange& exchange) {
   if (routes_->config.http.access_log) {
     write_access_log(
         access_, routes_->config.http.access_log_level, context,
-        {.node_name = services_.node_name, .finished = services_.ports.loop.now(), .sessions = *sessions_});
+        {.node_name = services_.node_name, .finished = services_.ports.loop.now()});
   }
 }
 
@@ -112,31 +112,37 @@ void Gateway::prepare(RequestContext& context) {
 }
 
 runtime::Task<void> Gateway::run_phases(RequestContext& context) {
-  Step step = co_await health_phase(context);
-  if (step == Step::answered) co_return;
-  step = co_await readiness_phase(context);
-  if (step == Step::answered) co_return;
-  step = co_await standing_phase(context);
-  if (step == Step::answered) co_return;
-  route_phase(context);
-  step = co_await session_phase_->run(context);
-  if (step == Step::answered) co_return;
-  step = co_await endpoint_phase(context);
-  if (step == Step::answered) co_return;
-  step = co_await policy_phase(context);
-  if (step == Step::answered) co_return;
-  if (auto cookie = sessions_->renewed_cookie(context.session)) context.exchange.add_cookie(*std::move(cookie));
-  co_await upstream_->run(context);
+  Answer answer = health_phase(context);
+  if (!answer) answer = readiness_phase(context);
+  if (!answer) answer = standing_phase(context);
+  if (!answer) {
+    route_phase(context);
+    if (!session_phase_->recognise(context)) {
+      const Step step = co_await session_phase_->come_level(context);
+      if (step == Step::answered) co_return;
+    }
+    answer = endpoint_phase(context);
+  }
+  if (!answer) answer = policy_phase(context);
+  if (!answer) {
+    if (auto cookie = sessions_->renewed_cookie(context.session)) context.exchange.add_cookie(*std::move(cookie));
+    answer = upstream_->run(context);
+  }
+  co_await *std::move(answer);
 }
 
-runtime::Task<Step> Gateway::health_phase(RequestContext& context) {
-  if (context.request().target.path != routes_->config.health.location) co_return Step::next;
+Gateway::Answer Gateway::health_phase(RequestContext& context) {
+  if (context.request().target.path != routes_->config.health.location) return std::nullopt;
   context.decision = "health";
+  return answer_health(context);
+}
+
+runtime::Task<void> Gateway::answer_health(RequestContext& context) {
   if (!context.is_safe_method()) {
     http::Headers extra;
     extra.add("Allow", "GET, HEAD");
     co_await answer_error(context, 405, "GET only.", std::move(extra));
-    co_return Step::answered;
+    co_return;
   }
   Health health = services_.health.health();
   http::ResponseHead head;
@@ -147,44 +153,45 @@ runtime::Task<Step> Gateway::health_phase(RequestContext& context) {
   body += "}";
   std::string type = "application/json";
   (void)co_await context.exchange.respond(std::move(head), std::move(body), std::move(type));
-  co_return Step::answered;
 }
 
 // A balancer without checks of its own learns from the answer that another node is to be asked. What a
 // member forwarded is served: it has chosen this node for what it holds. So is everything while draining.
-runtime::Task<Step> Gateway::readiness_phase(RequestContext& context) {
+Gateway::Answer Gateway::readiness_phase(RequestContext& context) {
   Health health = services_.health.health();
   bool not_yet = health == Health::starting || health == Health::syncing;
-  if (!not_yet || !context.forwarded_by().empty()) co_return Step::next;
+  if (!not_yet || !context.forwarded_by().empty()) return std::nullopt;
   context.decision = "unready";
   context.reason = to_string(health);
   http::Headers extra;
   extra.add("Retry-After", "1");
-  co_await answer_error(context, 503, "This node is starting. Try again in a moment.", std::move(extra));
-  co_return Step::answered;
+  return answer_error(context, 503, "This node is starting. Try again in a moment.", std::move(extra));
 }
 
 // What does not serve hands the request to who does, one hop, or says that it does not.
-runtime::Task<Step> Gateway::standing_phase(RequestContext& context) {
+Gateway::Answer Gateway::standing_phase(RequestContext& context) {
   cluster::Standing standing = services_.health.standing();
-  if (standing.kind == cluster::Standing::Kind::serves) co_return Step::next;
-  bool may_forward = standing.leader && services_.forwarder != nullptr && context.forwarded_by().empty();
+  if (standing.kind == cluster::Standing::Kind::serves) return std::nullopt;
+  return hand_over(context, standing.leader);
+}
+
+runtime::Task<void> Gateway::hand_over(RequestContext& context, std::optional<NodeId> leader) {
+  bool may_forward = leader && services_.forwarder != nullptr && context.forwarded_by().empty();
   if (may_forward) {
-    auto sent = co_await session_phase_->forward(context, *standing.leader);
-    if (sent) co_return Step::answered;
+    auto sent = co_await session_phase_->forward(context, *leader);
+    if (sent) co_return;
     counters_.forward_failures.add();
     context.forwarded_to.clear();
     if (is_out_of_hand(context, sent.error())) {
       co_await answer_out_of_hand(context, sent.error(),
                                   "The node that leads has your request and did not answer.");
-      co_return Step::answered;
+      co_return;
     }
   }
   context.decision = "standby";
   http::Headers extra;
   extra.add("Retry-After", "1");
   co_await answer_error(context, 503, "This node stands by.", std::move(extra));
-  co_return Step::answered;
 }
 
 // Our own endpoints first: no app can take a callback's place.
@@ -211,45 +218,37 @@ void Gateway::route_phase(RequestContext& context) {
   }
 }
 
-runtime::Task<Step> Gateway::endpoint_phase(RequestContext& context) {
+Gateway::Answer Gateway::endpoint_phase(RequestContext& context) {
   switch (context.own_place) {
-    case OwnPlace::none: co_return Step::next;
-    case OwnPlace::login_callback: co_await login_->callback(context, *context.connector); break;
-    case OwnPlace::logout_callback: co_await logout_->callback(context); break;
-    case OwnPlace::logout: co_await logout_->begin(context); break;
+    case OwnPlace::none: break;
+    case OwnPlace::login_callback: return login_->callback(context, *context.connector);
+    case OwnPlace::logout_callback: return logout_->callback(context);
+    case OwnPlace::logout: return logout_->begin(context);
   }
-  co_return Step::answered;
+  return std::nullopt;
 }
 
-runtime::Task<Step> Gateway::policy_phase(RequestContext& context) {
+Gateway::Answer Gateway::policy_phase(RequestContext& context) {
   if (!context.app) {
     context.decision = "deny";
     context.reason = "no route";
-    co_await answer_error(context, 404, "There is nothing here.");
-    co_return Step::answered;
+    return answer_error(context, 404, "There is nothing here.");
   }
   Verdict verdict = context.app->policies.judge(context.request().target.path, context.claims());
   if (context.reason.empty()) context.reason = verdict.reason;
   if (verdict.decision == Decision::allow) {
     context.decision = "allow";
-    co_return Step::next;
+    return std::nullopt;
   }
   if (verdict.decision == Decision::login) {
-    if (identity::Connector* connector = find_connector(verdict.policy->idps.front())) {
-      co_await login_->begin(context, *connector);
-      co_return Step::answered;
-    }
+    if (identity::Connector* connector = find_connector(verdict.policy->idps.front()))
+      return login_->begin(context, *connector);
     context.reason = "no such connector";
   }
   context.decision = "deny";
   const std::string& page = context.app->config.unauthorized_page;
-  if (!page.empty() && is_navigation(context.request())) {
-    std::string location = page;
-    co_await answer_redirect(context, 302, std::move(location));
-  } else {
-    co_await answer_error(context, 403, "You are not allowed to see this.");
-  }
-  co_return Step::answered;
+  if (!page.empty() && is_navigation(context.request())) return answer_redirect(context, 302, page);
+  return answer_error(context, 403, "You are not allowed to see this.");
 }
 
 identity::Connector* Gateway::find_connector(const std::string& name) const {

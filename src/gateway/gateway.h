@@ -36,7 +36,6 @@ class LoginFlow;
 class LogoutFlow;
 class Upstream;
 class SessionPhase;
-enum class Step : uint8_t;
 
 using TlsContexts = identity::TlsContexts;  // client contexts, by profile
 
@@ -85,13 +84,18 @@ class Gateway final : public http::Handler {
   void prepare(RequestContext& context);
   identity::Connector* find_connector(const std::string& name) const;
 
+  // What a phase answers the request with; nothing: the next phase has it.
+  using Answer = std::optional<runtime::Task<void>>;
+
   runtime::Task<void> run_phases(RequestContext& context);
-  runtime::Task<Step> health_phase(RequestContext& context);
-  runtime::Task<Step> readiness_phase(RequestContext& context);
-  runtime::Task<Step> standing_phase(RequestContext& context);
+  Answer health_phase(RequestContext& context);
+  Answer readiness_phase(RequestContext& context);
+  Answer standing_phase(RequestContext& context);
   void route_phase(RequestContext& context);
-  runtime::Task<Step> endpoint_phase(RequestContext& context);
-  runtime::Task<Step> policy_phase(RequestContext& context);
+  Answer endpoint_phase(RequestContext& context);
+  Answer policy_phase(RequestContext& context);
+  runtime::Task<void> answer_health(RequestContext& context);
+  runtime::Task<void> hand_over(RequestContext& context, std::optional<NodeId> leader);
 
   Services services_;
   std::shared_ptr<const Routes> routes_;

@@ -53,7 +53,7 @@ runtime::Task<void> LogoutFlow::begin(RequestContext& context) {
     co_await answer_error(context, 405, "Log out with GET or POST.", std::move(extra));
     co_return;
   }
-  if (context.session.cookie && !is_from_here(context.request(), context.client)) {
+  if (context.session.known && !is_from_here(context.request(), context.client)) {
     context.reason = "confirmation";
     // No action: the form posts to the page's own address. Its answer may lead to a provider.
     std::string page = identity::render_page(
@@ -66,7 +66,7 @@ runtime::Task<void> LogoutFlow::begin(RequestContext& context) {
   std::array<uint8_t, kStateBytes> random;
   ports_.entropy.fill(random);
   Progress progress{.state = base64url(random),
-                    .session = context.session.cookie ? context.session.key.hex() : std::string(),
+                    .session = context.session.known ? context.session.known->key().hex() : std::string(),
                     .created = context.now,
                     .visited = {}};
   co_await advance(context, std::move(progress));
@@ -79,7 +79,7 @@ runtime::Task<void> LogoutFlow::callback(RequestContext& context) {
   // Some providers do not send the state back; another's is not ours to act on.
   auto is_foreign = [&](const auto& pair) { return pair.first == "state" && pair.second != progress->state; };
   bool ours = progress && params && std::none_of(params->begin(), params->end(), is_foreign) &&
-              (!context.session.cookie || progress->session == context.session.key.hex());
+              (!context.session.known || progress->session == context.session.known->key().hex());
   if (ours) {
     co_await advance(context, std::move(*progress));
   } else if (context.session.live) {
@@ -91,7 +91,7 @@ runtime::Task<void> LogoutFlow::callback(RequestContext& context) {
 }
 
 runtime::Task<void> LogoutFlow::advance(RequestContext& context, Progress progress) {
-  const std::vector<identity::Identity>& identities = context.session.identities;
+  const Identities& identities = context.session.identities();
   auto is_visited = [&](const identity::Identity& identity) {
     return std::find(progress.visited.begin(), progress.visited.end(), identity.connector) !=
            progress.visited.end();
@@ -132,7 +132,7 @@ runtime::Task<std::optional<std::string>> LogoutFlow::provider_url(RequestContex
 
 // False when it could not be ended, which was answered.
 runtime::Task<bool> LogoutFlow::end_session(RequestContext& context) {
-  if (!context.session.cookie) co_return true;
+  if (!context.session.known) co_return true;
   auto revoked = co_await sessions_.revoke(context.session, context.now);
   if (revoked) co_return true;
   log_.error("session not revoked",
@@ -146,7 +146,7 @@ runtime::Task<bool> LogoutFlow::end_session(RequestContext& context) {
 
 runtime::Task<void> LogoutFlow::finish(RequestContext& context) {
   Cookies cookies = {routes_.cookies.expire_short(routes_.cookies.logout_name())};
-  if (context.session.cookie) cookies.push_back(routes_.cookies.expire_session());
+  if (context.session.known) cookies.push_back(routes_.cookies.expire_session());
   const std::string& target = routes_.config.single_logout.post_logout_redirect_url;
   if (!target.empty()) {
     std::string location = target;

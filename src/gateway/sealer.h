@@ -24,6 +24,7 @@ class PurposeKeys {
 
   // The first signs and seals, all verify and open. Valid until the next call.
   const std::vector<crypto::Secret>& get() const;
+  uint64_t generation() const { return generation_; }  // of what get() gave last; never 0 after it
 
  private:
   std::shared_ptr<const cluster::CookieKeys> source_;

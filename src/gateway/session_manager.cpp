@@ -14,7 +14,7 @@ namespace {
 // connector now says that it is somebody else, nothing of the former person stays.
 std::vector<identity::Identity> merged(const SessionView& old, identity::Identity identity) {
   std::vector<identity::Identity> result;
-  for (const identity::Identity& other : old.identities) {
+  for (const identity::Identity& other : old.identities()) {
     if (other.connector == identity.connector) {
       if (other.subject == identity.subject && other.issuer == identity.issuer) continue;
       result.clear();
@@ -40,17 +40,22 @@ SessionManager::SessionManager(const Routes& routes, runtime::Ports& ports, clus
       counters_(counters),
       log_(std::move(log)) {}
 
-SessionView SessionManager::recognise(const http::Headers& headers) const {
+SessionView SessionManager::recognise(const http::Headers& headers) {
   SessionView view;
   http::CookieLookup found = http::find_cookie(headers, routes_.cookies.session_name());
   if (!found.value) return view;
-  view.cookie = decode_session_cookie(*found.value, mac_keys_.get());
-  if (view.cookie) view.key = session_key(view.cookie->id);
+  const auto& keys = mac_keys_.get();
+  view.known = memo_.find(*found.value, mac_keys_.generation());
+  if (view.known) return view;
+  if (auto cookie = decode_session_cookie(*found.value, keys)) {
+    view.known = std::make_shared<KnownSession>(*cookie, reference(session_key(cookie->id)));
+    memo_.note(*found.value, view.known);
+  }
   return view;
 }
 
 Dot SessionManager::position(const SessionView& view) const {
-  const PositionToken& token = view.cookie->position;
+  const PositionToken& token = view.known->cookie().position;
   if (token.seq == 0) return {};
   Dot dot{.origin = {.node = {}, .incarnation = token.incarnation}, .seq = token.seq};
   std::optional<NodeId> known = find_node_ ? find_node_(token.origin) : std::nullopt;
@@ -63,30 +68,37 @@ Dot SessionManager::position(const SessionView& view) const {
 }
 
 bool SessionManager::is_current(const SessionView& view, WallTime now) {
-  if (store_.covers(position(view))) return true;
-  return store_.get(view.key, now).state == cluster::SessionState::ended;
+  if (view.known->covered()) return true;
+  if (store_.covers(position(view))) {
+    view.known->note_covered();
+    return true;
+  }
+  return store_.get(view.known->key(), now).state == cluster::SessionState::ended;
 }
 
 runtime::Task<cluster::CatchUp> SessionManager::catch_up(const SessionView& view, Duration wait, bool pull,
                                                          MonoTime deadline) {
-  cluster::SessionKey key = view.key;
+  cluster::SessionKey key = view.known->key();
   Dot dot = position(view);
   return store_.catch_up(ports_.loop, key, dot, wait, pull, deadline);
 }
 
 void SessionManager::load(SessionView& view, WallTime now) {
-  cluster::SessionLookup found = store_.get(view.key, now);
-  if (found.state != cluster::SessionState::live || !found.record) return;
-  auto identities = decode_session_body(found.record->body);
+  cluster::SessionLookup found = store_.get(view.known->key(), now);
+  if (found.state != cluster::SessionState::live || !found.record) {
+    view.known->forget_identities();
+    return;
+  }
+  auto identities = view.known->identities(found.record);
   if (!identities) {
     log_.warn("session record not readable",
-              {{"session_ref", reference(view.key)}, {"error", identities.error().message()}});
+              {{"session_ref", view.known->reference()}, {"error", identities.error().message()}});
     return;
   }
   view.live = true;
   view.expires = found.record->expires;
-  view.identities = std::move(*identities);
-  store_.touch(view.key, now);
+  view.holds = std::move(*identities);
+  store_.touch(view.known->key(), now);
 }
 
 cluster::AckLevel SessionManager::level() const {
@@ -121,11 +133,11 @@ runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old
     counters_.sessions_not_at_level.add();
     log_.warn("session not acknowledged in time", {{"session_ref", reference(key)}});
   }
-  if (old.cookie) {
+  if (old.known) {
     auto revoked = co_await revoke(old, now);
     if (!revoked) {
       log_.warn("former session not revoked",
-                {{"session_ref", reference(old.key)}, {"error", revoked.error().message()}});
+                {{"session_ref", old.known->reference()}, {"error", revoked.error().message()}});
     }
   }
   cookie.position = PositionToken::of(written->position);
@@ -133,14 +145,14 @@ runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old
 }
 
 std::optional<std::string> SessionManager::renewed_cookie(const SessionView& view) const {
-  if (!view.live || !view.cookie->old_key) return std::nullopt;
-  return routes_.cookies.set_session(encode_session_cookie(*view.cookie, mac_keys_.get()));
+  if (!view.live || !view.known->cookie().old_key) return std::nullopt;
+  return routes_.cookies.set_session(encode_session_cookie(view.known->cookie(), mac_keys_.get()));
 }
 
 runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, WallTime now) {
   auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(routes_.config.session.max_timeout);
   WallTime hint = view.live ? view.expires : now + longest;
-  cluster::SessionKey key = view.key;
+  cluster::SessionKey key = view.known->key();
   MonoTime deadline = ports_.loop.now() + kWriteTimeout;
   auto written = co_await store_.revoke(ports_.loop, key, hint, level(), deadline);
   if (!written) co_return std::move(written).error();
@@ -151,7 +163,7 @@ runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, Wall
 
 SessionWatch SessionManager::watch(const SessionView& view, std::function<void()> on_end) {
   cluster::SessionWatches& watches = store_.watches();
-  const cluster::SessionKey key = view.key;
+  const cluster::SessionKey key = view.known->key();
   SessionWatch watch{.revoked = watches.add(ports_.loop, key, std::move(on_end)), .expired = nullptr};
   const WallTime now = ports_.loop.wall_now();
   // It may have ended since it was loaded.

@@ -14,16 +14,21 @@
 #include "gateway/position_token.h"
 #include "gateway/routes.h"
 #include "gateway/sealer.h"
+#include "gateway/session_memo.h"
 #include "identity/connector.h"
 
 namespace kith::gateway {
 
 struct SessionView {
-  std::optional<SessionCookie> cookie;  // genuine, whatever the store says of it
-  cluster::SessionKey key;              // when there is a cookie
+  std::shared_ptr<KnownSession> known;  // of a genuine cookie, whatever the store says of it; null: none
   bool live = false;
   WallTime expires{};
-  std::vector<identity::Identity> identities;  // when live
+  std::shared_ptr<const Identities> holds;  // when live
+
+  const Identities& identities() const {
+    static const Identities nobody;
+    return holds ? *holds : nobody;
+  }
 };
 
 // While it is there, its session's end is told; see SessionManager::watch.
@@ -44,7 +49,7 @@ class SessionManager {
                  Log log);
 
   // The cookie of the request, verified; anonymous when there is none, or several, or a changed one.
-  SessionView recognise(const http::Headers& headers) const;
+  SessionView recognise(const http::Headers& headers);
   // Whether this node's answer about the session is as new as what the browser has seen. Also true for
   // one that has ended here, which nothing newer can undo.
   bool is_current(const SessionView& view, WallTime now);
@@ -69,10 +74,9 @@ class SessionManager {
   // its absolute expiry.
   [[nodiscard]] SessionWatch watch(const SessionView& view, std::function<void()> on_end);
 
+ private:
   // What logs show of a session: a keyed hash of its key.
   std::string reference(const cluster::SessionKey& key) const;
-
- private:
   cluster::AckLevel level() const;
 
   const Routes& routes_;
@@ -83,6 +87,7 @@ class SessionManager {
   FindNode find_node_;
   Counters& counters_;
   Log log_;
+  SessionMemo memo_;
 };
 
 }  // namespace kith::gateway

@@ -5,20 +5,23 @@
 
 namespace kith::gateway {
 
-runtime::Task<Step> SessionPhase::run(RequestContext& context) {
+bool SessionPhase::recognise(RequestContext& context) {
   context.session = sessions_.recognise(context.request().headers);
-  if (!context.session.cookie) co_return Step::next;
-  if (!sessions_.is_current(context.session, context.now)) {
-    Outcome outcome = Outcome::use;
-    if (context.forwarded_by().empty()) {
-      outcome = co_await behind(context);
-    } else {
-      counters_.forwarded_twice_refused.add();
-    }
-    if (outcome == Outcome::answered) co_return Step::answered;
-    if (outcome == Outcome::ignore) co_return Step::next;
-  }
+  if (!context.session.known) return true;
+  if (!sessions_.is_current(context.session, context.now)) return false;
   sessions_.load(context.session, context.now);
+  return true;
+}
+
+runtime::Task<Step> SessionPhase::come_level(RequestContext& context) {
+  Outcome outcome = Outcome::use;
+  if (context.forwarded_by().empty()) {
+    outcome = co_await behind(context);
+  } else {
+    counters_.forwarded_twice_refused.add();
+  }
+  if (outcome == Outcome::answered) co_return Step::answered;
+  if (outcome == Outcome::use) sessions_.load(context.session, context.now);
   co_return Step::next;
 }
 

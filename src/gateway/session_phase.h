@@ -8,6 +8,8 @@
 
 namespace kith::gateway {
 
+enum class Step : uint8_t { answered, next };
+
 class SessionPhase {
  public:
   SessionPhase(const http::RoutingConfig& routing, runtime::Ports& ports, SessionManager& sessions,
@@ -20,8 +22,10 @@ class SessionPhase {
         counters_(counters),
         log_(std::move(log)) {}
 
-  // Fills in context.session, or answers (forwarded; 503 when the state is lost and onLost is fail).
-  runtime::Task<Step> run(RequestContext& context);
+  // Fills in context.session. False when this node is behind the cookie: then come_level is to follow.
+  bool recognise(RequestContext& context);
+  // Fills it in after all, or answers (forwarded; 503 when the state is lost and onLost is fail).
+  runtime::Task<Step> come_level(RequestContext& context);
   // Hands the request to the node. Fails while it can still be answered here (see cluster::Forwarder).
   runtime::Task<Result<void>> forward(RequestContext& context, NodeId to);
 

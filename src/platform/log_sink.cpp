@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -19,6 +20,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/recycle.h"
 #include "base/text.h"
 #include "platform/io_loop_impl.h"
 #include "platform/time_layout.h"
@@ -96,16 +98,38 @@ constexpr std::string_view kOrder[] = {
     "bytes_in",    "bytes_out", "upstream",   "served_by", "forwarded_to", "user_id",
     "session_ref", "decision",  "rule",       "reason",    "error",        "error_code"};
 
-size_t rank(std::string_view key) {
-  return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), key) - std::begin(kOrder));
+// Fields mostly come in order, so each is looked for from where the one before it was found.
+size_t rank(std::string_view key, size_t from) {
+  for (size_t step = 0; step < std::size(kOrder); ++step) {
+    const size_t at = (from + step) % std::size(kOrder);
+    if (kOrder[at] == key) return at;
+  }
+  return std::size(kOrder);
 }
 
 constexpr size_t kMaxWaiting = 32 << 10;  // bytes of lines that wait for the end of a round
 constexpr size_t kUsualLine = 640;        // an access log line
 constexpr size_t kMaxValue = 1500;  // bytes of a value, after escaping; leaves room for the other fields
 
-// What stands in a JSON string as it is, among ASCII.
-bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+enum Class : uint8_t {
+  kPlain = 1,  // ASCII that stands in a JSON string as it is
+  kWord = 2,   // what needs no quotes in key=value form
+};
+constexpr std::array<uint8_t, 256> make_table() {
+  std::array<uint8_t, 256> table{};
+  for (int c = 0x20; c < 0x7f; ++c) {
+    const char letter = static_cast<char>(c);
+    const bool is_mark = std::string_view("-_./:+@[],").find(letter) != std::string_view::npos;
+    uint8_t bits = 0;
+    if (letter != '"' && letter != '\\') bits |= kPlain;
+    if (is_mark || is_digit(letter) || (lower(letter) >= 'a' && lower(letter) <= 'z')) bits |= kWord;
+    table[static_cast<size_t>(c)] = bits;
+  }
+  return table;
+}
+constexpr std::array<uint8_t, 256> kTable = make_table();
+
+bool is(Class wanted, char c) { return (kTable[static_cast<uint8_t>(c)] & wanted) != 0; }
 
 // Text as the inside of a JSON string, cut when it gets long: valid UTF-8 stays, all else (controls,
 // quotes, broken or overlong sequences, line separators that some readers break at) is escaped.
@@ -123,7 +147,7 @@ void append_escaped(std::string& out, std::string_view text) {
     }
     // Most text is made of such runs.
     size_t run = i;
-    while (run < text.size() && is_plain(text[run])) ++run;
+    while (run < text.size() && is(kPlain, text[run])) ++run;
     if (run > i) {
       out += text.substr(i, std::min(run - i, end - out.size()));
       i = run;
@@ -178,12 +202,8 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-// A plain word needs no quotes in key=value form.
 bool is_word(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-           std::string_view("-_./:+@[],").find(c) != std::string_view::npos;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is(kWord, c); });
 }
 
 // A number as JSON has it (RFC 8259 section 6) without an exponent, or a boolean. Anything else gets
@@ -215,15 +235,14 @@ class LineSink final : public LogSink, public std::enable_shared_from_this<LineS
   void write(Level level, std::string_view component, std::string_view message,
              std::span<const Field> fields) override {
     if (!enabled(level)) return;
-    std::string line = format(level, component, message, fields);
     if (level >= Level::warn) {
       flush();
-      give(line);
+      give(format(level, component, message, fields));
       return;
     }
     std::string& waiting = waiting_here();
     const bool first = waiting.empty();
-    waiting += line;
+    append_line(waiting, level, component, message, fields);
     // Lines of one round of a loop leave together; off the loops, each at once.
     const bool later = !first || at_end_of_round([self = shared_from_this()] { self->flush(); });
     if (!later || waiting.size() > kMaxWaiting) flush();
@@ -233,57 +252,71 @@ class LineSink final : public LogSink, public std::enable_shared_from_this<LineS
   std::string format(Level level, std::string_view component, std::string_view message,
                      std::span<const Field> fields) const {
     std::string line;
-    line.reserve(kUsualLine);
-    if (config_.json_output) line += '{';
-    add(line, config_.json_output ? "time" : "ts", time_text(), true);
-    add(line, "level", kLevelNames[static_cast<size_t>(level)], true);
-    if (config_.json_output) {
-      add(line, "msg", message, true);
-      add(line, "component", component, true);
-    } else {
-      add(line, "service", component, true);
-      add(line, "msg", message, true);
-    }
-    for (const Field* field : in_order(fields)) add(line, field->key, field->value, field->quoted);
-    line += config_.json_output ? "}\n" : "\n";
+    append_line(line, level, component, message, fields);
     return line;
   }
 
-  std::vector<const Field*> in_order(std::span<const Field> fields) const {
-    std::vector<const Field*> out;
-    out.reserve(fields.size());
-    for (const Field& field : fields) {
-      if (field.key != "session_ref" || config_.log_session_id) out.push_back(&field);
+  void append_line(std::string& out, Level level, std::string_view component, std::string_view message,
+                   std::span<const Field> fields) const {
+    const size_t start = out.size();
+    out.reserve(start + kUsualLine);
+    if (config_.json_output) out += '{';
+    add(out, start, config_.json_output ? "time" : "ts", time_text(), true);
+    add(out, start, "level", kLevelNames[static_cast<size_t>(level)], true);
+    if (config_.json_output) {
+      add(out, start, "msg", message, true);
+      add(out, start, "component", component, true);
+    } else {
+      add(out, start, "service", component, true);
+      add(out, start, "msg", message, true);
     }
-    if (config_.field_ordering) {
-      std::stable_sort(out.begin(), out.end(), [](const Field* a, const Field* b) {
-        size_t left = rank(a->key), right = rank(b->key);
-        return left != right ? left < right : left == std::size(kOrder) && a->key < b->key;
-      });
-    }
-    return out;
+    for (const Place& place : in_order(fields))
+      add(out, start, place.field->key, place.field->value(), place.field->quoted);
+    out += config_.json_output ? "}\n" : "\n";
   }
 
-  // One field, when the line has room for it.
-  void add(std::string& line, std::string_view key, std::string_view value, bool quoted) const {
-    const size_t before = line.size();
-    const bool first = line.empty() || line == "{";
+  struct Place {
+    size_t rank;
+    const Field* field;
+    bool operator<(const Place& other) const {
+      if (rank != other.rank) return rank < other.rank;
+      return rank == std::size(kOrder) && field->key < other.field->key;
+    }
+  };
+  recycle::Vector<Place> in_order(std::span<const Field> fields) const {
+    recycle::Vector<Place> places;
+    places.reserve(fields.size());
+    size_t last = 0;
+    for (const Field& field : fields) {
+      if (field.key == "session_ref" && !config_.log_session_id) continue;
+      const size_t its = config_.field_ordering ? rank(field.key, last) : 0;
+      if (its < std::size(kOrder)) last = its;
+      places.push_back({its, &field});
+    }
+    if (!std::is_sorted(places.begin(), places.end())) std::stable_sort(places.begin(), places.end());
+    return places;
+  }
+
+  // One field, when the line, which begins at `start`, has room for it.
+  void add(std::string& out, size_t start, std::string_view key, std::string_view value, bool quoted) const {
+    const size_t before = out.size();
+    const bool first = before == start + (config_.json_output ? 1 : 0);
     if (config_.json_output) {
-      if (!first) line += ',';
-      append_quoted(line, key);
-      line += ':';
+      if (!first) out += ',';
+      append_quoted(out, key);
+      out += ':';
     } else {
-      if (!first) line += ' ';
-      for (char c : key) line += is_word({&c, 1}) ? c : '_';
-      line += '=';
+      if (!first) out += ' ';
+      for (char c : key) out += is(kWord, c) ? c : '_';
+      out += '=';
     }
     bool cut = value.size() > kMaxValue;
     if (!cut && ((!quoted && is_bare(value)) || (!config_.json_output && is_word(value)))) {
-      line += value;
+      out += value;
     } else {
-      append_quoted(line, value);
+      append_quoted(out, value);
     }
-    if (line.size() + 2 > kMaxLogLine) line.resize(before);
+    if (out.size() - start + 2 > kMaxLogLine) out.resize(before);
   }
 
   // This thread's lines that were not given to the descriptor yet.

@@ -22,7 +22,7 @@ class KeptLog final : public LogSink {
   bool enabled(Level level) const override { return level >= Level::info; }
   void write(Level, std::string_view, std::string_view message, std::span<const Field> fields) override {
     std::string line(message);
-    for (const Field& field : fields) line.append(" ").append(field.key).append("=").append(field.value);
+    for (const Field& field : fields) line.append(" ").append(field.key).append("=").append(field.value());
     lines.push_back(std::move(line));
   }
   // Lines with these words in them.

@@ -18,7 +18,7 @@ class Lines final : public LogSink {
   bool enabled(Level) const override { return true; }
   void write(Level, std::string_view, std::string_view message, std::span<const Field> fields) override {
     std::string line(message);
-    for (const Field& field : fields) line += " " + std::string(field.key) + "=" + field.value;
+    for (const Field& field : fields) line += " " + std::string(field.key) + "=" + std::string(field.value());
     lines.push_back(std::move(line));
   }
   size_t count(std::string_view words) const {

@@ -381,7 +381,7 @@ class KeptLog final : public LogSink {
   void write(Level, std::string_view component, std::string_view message,
              std::span<const Field> fields) override {
     std::string line = std::string(component) + " " + std::string(message);
-    for (const Field& field : fields) line += " " + std::string(field.key) + "=" + field.value;
+    for (const Field& field : fields) line += " " + std::string(field.key) + "=" + std::string(field.value());
     lines.push_back(std::move(line));
   }
   std::vector<std::string> lines;
