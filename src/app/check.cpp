@@ -114,6 +114,16 @@ class Checker {
     reader_.warn_at(where, message);
   }
 
+  void check_admission(const std::string& path, const cluster::AdmissionConfig& admission) {
+    const bool pinned = admission.mode == cluster::AdmissionConfig::Mode::pinned;
+    if (pinned && admission.nodes.empty())
+      reader_.error_at(path, "the mode pinned needs nodes: with none listed nobody could come in");
+    if (!pinned && !admission.nodes.empty() && !reader_.failed(path + ".mode"))
+      reader_.error_at(path + ".nodes", "is for the mode pinned: without it everybody is admitted");
+    if (admission.banned.size() > membership::kMaxBans)
+      reader_.error_at(path + ".banned", "expected at most " + std::to_string(membership::kMaxBans) + " nodes");
+  }
+
   void check_clusters() {
     check_unique(reader_, "clusters", config_.clusters, [](const auto& one) { return one.name; });
     std::map<Multiaddr, std::string> bound;  // address -> path that has it
@@ -128,6 +138,7 @@ class Checker {
         reader_.error_at(path + ".encryption.psk", "expected at least one key, found none");
       }
       if (one.psks.size() > 8) reader_.error_at(path + ".encryption.psk", "expected at most 8 keys");
+      check_admission(path + ".admission", one.admission);
       check_discovery(path + ".discovery", one);
     }
   }

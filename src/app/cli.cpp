@@ -120,9 +120,13 @@ class Commands {
   int keygen_node(const Options& options) {
     Bytes seed(32);
     shell_.entropy.fill(seed);
-    crypto::Secret pem = crypto::SigningKey::from_seed(seed).to_pem();
+    const crypto::SigningKey key = crypto::SigningKey::from_seed(seed);
     crypto::wipe(seed);
-    return put(options.out_file, pem.reveal_text());
+    const int status = put(options.out_file, key.to_pem().reveal_text());
+    // For admission lists, before the node has ever run.
+    if (status == kDone && !options.out_file.empty())
+      shell_.out << "node id " << crypto::node_id(key.public_key()).hex() << '\n';
+    return status;
   }
 
   int hash_password() {

@@ -217,6 +217,29 @@ Keys<mesh::RotationConfig> rotation_keys() {
               "member off; 0s: wait for every member")};
 }
 
+Codec<NodeId> node_id() {
+  return leaf<NodeId>(
+      Shape{Shape::Kind::text, "a node's id as 32 hex digits, as the log and `kith members` show it"},
+      [](const std::string& value) -> Result<NodeId> {
+        auto bytes = unhex(value);
+        auto id = bytes ? NodeId::from(*bytes) : std::nullopt;
+        if (!id) return plain_mismatch();
+        return *id;
+      },
+      [](const NodeId& id) { return json::value(id.hex()); });
+}
+
+Keys<cluster::AdmissionConfig> admission_keys() {
+  using cluster::AdmissionConfig;
+  using Mode = AdmissionConfig::Mode;
+  return {key("mode", &AdmissionConfig::mode, choice<Mode>({{"open", Mode::open}, {"pinned", Mode::pinned}}),
+              "open: whoever has the pre-shared key; pinned: the listed nodes alone"),
+          key("nodes", &AdmissionConfig::nodes, list(node_id(), "a list of node ids"),
+              "the nodes that may come in, by the fingerprint of their node key; for the mode pinned"),
+          key("banned", &AdmissionConfig::banned, list(node_id(), "a list of node ids"),
+              "nodes that may not, at most 32. In a pinned cluster, whom more than half of the listed ban is banned by all")};
+}
+
 Keys<ClusterConfig> cluster_keys() {
   Keys<ClusterConfig> advertise = {
       optional_key("membership", &ClusterConfig::advertise_membership, peer_multiaddr(),
@@ -263,6 +286,8 @@ Keys<ClusterConfig> cluster_keys() {
       std::move(where),
       std::move(discovery),
       std::move(encryption),
+      group<ClusterConfig>("admission", "who may be a member. Reloaded as the keys are",
+                           of(&ClusterConfig::admission, admission_keys())),
       group<ClusterConfig>("failover", "one leader, and what is served without it",
                            of(&ClusterConfig::failover, failover_keys())),
   };

@@ -350,7 +350,7 @@ runtime::Task<void> Node::drain_on(size_t index, MonoTime deadline) {
   (void)co_await runtime::run_on<bool>(runtime_.control(), runtime_.worker(index), drain);
 }
 
-// Of a new configuration the pre-shared keys take effect.
+// Of a new configuration the pre-shared keys and admission take effect.
 void Node::apply(const Config& fresh) {
   Config comparable = config_;
   bool news = false;
@@ -359,8 +359,13 @@ void Node::apply(const Config& fresh) {
     auto with = std::find_if(fresh.clusters.begin(), fresh.clusters.end(), same_name);
     if (with == fresh.clusters.end()) continue;
     entry.psks = with->psks;
+    entry.admission = with->admission;
     cluster::Cluster* running = find_cluster(entry.name);
     if (running == nullptr) continue;
+    if (running->reload_admission(with->admission)) {
+      news = true;
+      log_.info("admission reloaded", {{"cluster", entry.name}, {"banned", with->admission.banned.size()}});
+    }
     auto reloaded = running->reload_keys(with->psks);
     if (!reloaded) {
       log_.error("the new pre-shared keys are refused; the cluster goes on with those it has",
@@ -370,9 +375,9 @@ void Node::apply(const Config& fresh) {
       log_.info("pre-shared keys reloaded", {{"cluster", entry.name}, {"keys", with->psks.size()}});
     }
   }
-  if (!news) log_.info("reloaded: the pre-shared keys are what they were");
+  if (!news) log_.info("reloaded: the pre-shared keys are what they were, and so is admission");
   if (show_config(comparable) != show_config(fresh))
-    log_.warn("only pre-shared keys are reloaded: the configuration has other changes, for the next start");
+    log_.warn("only pre-shared keys and admission are reloaded: other changes take effect at the next start");
 }
 
 runtime::Task<bool> Node::drain_worker(size_t index, MonoTime deadline) {

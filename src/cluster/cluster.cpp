@@ -116,6 +116,7 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       log_(std::move(log)),
       key_(std::move(key)),
       keys_(config_.name, config_.rotation, config_.psks, options_.cookie_memory, log_, ports.loop.now()),
+      admission_(config_.admission, record.id),
       tls_(crypto::make_psk_context()),
       self_(record.replica()),
       membership_(membership_config(config_), key_, record, random_u64(ports.entropy), ports.loop.now()),
@@ -139,6 +140,7 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
   names_[self_.node] = options_.node_name;
   applied_.note(self_);
   membership_.set_keys(keys_.rotation().held(), ports.loop.now());
+  membership_.set_bans(admission_.own_bans(), ports.loop.now());
 }
 
 Cluster::~Cluster() = default;
@@ -203,6 +205,7 @@ void Cluster::pump() {
     pump_again_ = false;
     pump_membership();
     pump_replication();
+    if (std::exchange(admission_changed_, false)) admit_anew();
     if (std::exchange(leadership_view_changed_, false)) tell_leadership();
     tend_keys();
   } while (pump_again_);
@@ -325,7 +328,39 @@ bool Cluster::forget(NodeId node) {
   return known || remembered;
 }
 
-mesh::Refusal Cluster::admission(NodeId) { return mesh::Refusal::none; }
+mesh::Refusal Cluster::admission(NodeId peer) { return admission_.judge(peer); }
+
+bool Cluster::reload_admission(const AdmissionConfig& admission) {
+  if (!admission_.reload(admission)) return false;
+  membership_.set_bans(admission_.own_bans(), ports_.loop.now());
+  admission_changed_ = true;
+  pump();
+  return true;
+}
+
+// A member as the view shows it now: linked with, or turned away.
+void Cluster::admit(const membership::NodeRecord& record) {
+  if (const mesh::Refusal why = admission_.judge(record.id); why != mesh::Refusal::none) {
+    keys_.rotation().member_gone(record.id, true, ports_.loop.now());
+    links_.forget(record.id);
+    if (links_.expel(record.id, why))
+      log_.warn("a member has to go",
+                {{"peer", record.name}, {"id", record.id.hex()}, {"reason", to_string(why)}});
+    return;
+  }
+  keys_.rotation().member(record.id, record.keys, ports_.loop.now());
+  links_.keep_data_links(record.replica(), record.data);
+}
+
+void Cluster::admit_anew() {
+  std::vector<membership::NodeRecord> records;
+  for (const membership::Member& member : membership_.members())
+    if (!member.self) records.push_back(member.record);
+  for (const membership::NodeRecord& record : records) admit(record);
+  const bool banned = admission_.judge(self_.node) != mesh::Refusal::none;
+  if (banned && !said_banned_) log_.error("this node is banned", {{"id", self_.node.hex()}});
+  said_banned_ = banned;
+}
 
 bool Cluster::is_member(const Replica& peer) {
   const membership::NodeRecord* record = membership_.member(peer.node);
@@ -408,15 +443,15 @@ void Cluster::on_event(const membership::Event& event) {
                                 {"address", up->record.membership.text()},
                                 {"state", to_string(up->record.state)},
                                 {"members", membership_.live_members()}});
-    keys_.rotation().member(up->record.id, up->record.keys, now);
-    links_.keep_data_links(up->record.replica(), up->record.data);
+    if (admission_.member(up->record.id, up->record.bans)) admission_changed_ = true;
+    admit(up->record);
   } else if (const auto* changed = std::get_if<membership::MemberChanged>(&event)) {
     view_changed_ = now;
     absences_.member_up(changed->record);
     log_.info("member changed",
               {{"peer", changed->record.name}, {"state", to_string(changed->record.state)}});
-    keys_.rotation().member(changed->record.id, changed->record.keys, now);
-    links_.keep_data_links(changed->record.replica(), changed->record.data);
+    if (admission_.member(changed->record.id, changed->record.bans)) admission_changed_ = true;
+    admit(changed->record);
   } else if (const auto* down = std::get_if<membership::MemberDown>(&event)) {
     view_changed_ = now;
     absences_.member_down(down->node, down->why, ports_.loop.wall_now());
@@ -426,6 +461,7 @@ void Cluster::on_event(const membership::Event& event) {
                                  {"members", membership_.live_members()}});
     keys_.rotation().member_gone(down->node, down->why == membership::DownReason::left, now);
     silent_.erase(down->node);
+    admission_.member_gone(down->node);
     links_.forget(down->node);
     applied_.forget_lives(down->node, [this](const Replica& life) { return !replication_.remembers(life); });
   } else if (const auto* drop = std::get_if<membership::DropLink>(&event)) {

@@ -82,6 +82,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   // The pre-shared keys that the configuration names now. True when that is news; fails, changing nothing,
   // when they cannot be used. The former ones are accepted until they are retired (mesh::Rotation).
   Result<bool> reload_keys(const std::vector<crypto::Secret>& psks);
+  // Who may come in now. True when that is news.
+  bool reload_admission(const AdmissionConfig& admission);
   const membership::Core& membership() const { return membership_; }
   const replication::Core& replication() const { return replication_; }
   const LinkCounters& link_counters() const { return links_.counters(); }
@@ -133,6 +135,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   void note_merge(const store::Key& key, store::Merged merged);
   void tend_keys();
   void leave_bad_paths();
+  void admit(const membership::NodeRecord& record);
+  void admit_anew();
   void arm_timers();
   // Of the other members: a name of one that is ready, and of one that no data link leads to.
   struct Around {
@@ -156,6 +160,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   Log log_;
   crypto::SigningKey key_;
   KeyStore keys_;
+  Admission admission_;
   std::shared_ptr<const crypto::TlsContext> tls_;
   Replica self_;
   runtime::Scope scope_;
@@ -177,6 +182,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   bool pumping_ = false;
   bool pump_again_ = false;
   bool leadership_view_changed_ = true;
+  bool admission_changed_ = false;
   runtime::Timer membership_timer_, replication_timer_, start_timer_, house_timer_;
   MonoTime started_;
   MonoTime view_changed_;
@@ -186,6 +192,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   std::set<Multiaddr> untried_;  // seeds whose first dial has not ended yet
   std::map<NodeId, MonoTime> silent_;  // members that membership calls unreachable, since when
   bool said_no_peer_ = false;
+  bool said_banned_ = false;
   uint64_t unacknowledged_writes_ = 0;
 
   std::atomic<Phase> phase_{Phase::syncing};

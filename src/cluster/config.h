@@ -7,6 +7,7 @@
 
 #include "base/net.h"
 #include "base/time.h"
+#include "cluster/admission.h"
 #include "crypto/secret.h"
 #include "mesh/rotation.h"
 
@@ -51,9 +52,10 @@ struct ClusterConfig {
   std::vector<Multiaddr> seeds;            // discovery.static.nodes[].endpoints.membership
   SrvConfig srv;                           // discovery.srvDNS, for Discovery::srv
   // encryption.psk: all are accepted, and the first is offered as soon as every member holds it. A list, or
-  // one value. The one thing that can be loaded anew: Cluster::reload_keys().
+  // one value. Loaded anew by Cluster::reload_keys().
   std::vector<crypto::Secret> psks;
   mesh::RotationConfig rotation;  // encryption.rotation
+  AdmissionConfig admission;  // loaded anew by Cluster::reload_admission()
   std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start
   size_t max_members = 1024;  // replication talks with every member: what it costs grows with them
   FailoverConfig failover;

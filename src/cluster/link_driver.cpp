@@ -164,6 +164,7 @@ void LinkDriver::send(mesh::Lane lane, uint8_t type, ByteView payload) {
 void LinkDriver::refuse(mesh::Refusal reason, std::string detail) {
   if (link_.closed()) return;
   link_.refuse(reason, std::move(detail));
+  finish_timer_ = loop_.call_after(kLinger, [this] { cut(); });  // a peer may stay and say nothing
   const bool held = std::exchange(held_, false);
   drain_events();
   output_.notify_all();

@@ -378,7 +378,8 @@ void LinkTable::on_established(LinkDriver& link, const mesh::Established& peer) 
   ++counters_.established;
   if (const mesh::Refusal why = events_.admission(peer.peer); why != mesh::Refusal::none) {
     finish_dial(link, DialOutcome::rejected, peer.peer);
-    link.refuse(why, "");
+    if (peer.renews && link.dialled()) renewing_.erase({peer.peer, peer.channel});
+    link.refuse(why, peer.peer.hex());  // what an operator needs to admit it
   } else if (peer.renews) {
     establish_renewal(link, peer);
   } else if (peer.channel == Channel::membership) {
@@ -554,8 +555,23 @@ void LinkTable::forget(NodeId peer) {
   forget_if_empty(peer);
 }
 
-void LinkTable::expel(NodeId peer, mesh::Refusal reason) {
-  for (LinkDriver* link : links_of(peer)) link->refuse(reason, "");
+bool LinkTable::expel(NodeId peer, mesh::Refusal reason) {
+  bool any = false;
+  for (Channel channel : {Channel::membership, Channel::urgent, Channel::bulk}) {
+    LinkDriver* link = find(peer, channel);
+    if (link == nullptr) continue;
+    any = true;
+    peers_[peer].links.erase(channel);  // no longer current
+    cut_retiring(peer, channel);
+    link->refuse(reason, peer.hex());
+    if (channel == Channel::membership) {
+      events_.membership_link_down(peer, false);
+    } else {
+      events_.data_link_down(peer, channel);
+    }
+  }
+  forget_if_empty(peer);
+  return any;
 }
 
 std::set<KeyId> LinkTable::keys_in_use() const {

@@ -85,8 +85,8 @@ class LinkTable final : LinkDriver::Owner {
   std::set<KeyId> keys_in_use() const;
   // Cuts the links that were made with the key.
   void cut_made_with(const KeyId& key);
-  // Refuses every link with the peer.
-  void expel(NodeId peer, mesh::Refusal reason);
+  // Refuses every link with the peer: what it still says is not heard. False when there is none.
+  bool expel(NodeId peer, mesh::Refusal reason);
 
   bool has(NodeId peer, mesh::Channel channel) const { return find(peer, channel) != nullptr; }
   void send(NodeId peer, mesh::Channel channel, mesh::Lane lane, uint8_t type, ByteView payload);

@@ -368,6 +368,14 @@ void Core::set_keys(const std::vector<KeyId>& keys, MonoTime now) {
   settle();
 }
 
+void Core::set_bans(const std::vector<NodeId>& bans, MonoTime now) {
+  begin(now);
+  if (has_left() || bans == self_.bans) return;
+  self_.bans = bans;
+  raise_ourselves();
+  settle();
+}
+
 std::optional<Transmit> Core::poll_transmit() {
   if (transmits_.empty()) return std::nullopt;
   Transmit out = std::move(transmits_.front());

@@ -214,6 +214,8 @@ class Core {
   void set_addresses(const Multiaddr& membership, const Multiaddr& data, MonoTime now);
   // The same for the names of the pre-shared keys that we hold.
   void set_keys(const std::vector<KeyId>& keys, MonoTime now);
+  // And of the nodes that we ban.
+  void set_bans(const std::vector<NodeId>& bans, MonoTime now);
 
   // Gives up what is remembered of a node that is not in the view, so that it is dialled no more; from
   // itself it may come back. False when it is in the view, or nothing is remembered.

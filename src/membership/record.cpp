@@ -76,6 +76,9 @@ Bytes NodeRecord::encode(const crypto::SigningKey& signer) const {
   KITH_CHECK(keys.size() <= kMaxKeys);
   writer.varint(keys.size());
   for (const KeyId& one : keys) writer.id(one);
+  KITH_CHECK(bans.size() <= kMaxBans);
+  writer.varint(bans.size());
+  for (const NodeId& one : bans) writer.id(one);
   crypto::Signature signature = signer.sign(signed_part(out));
   writer.raw(signature);
   return out;
@@ -103,6 +106,9 @@ Result<NodeRecord> NodeRecord::decode(ByteView bytes) {
   const uint64_t key_count = in.remaining() > 0 ? in.varint() : 0;  // the first records had no keys
   if (in.ok() && key_count > kMaxKeys) return bad("too many keys");
   for (uint64_t i = 0; i < key_count && in.ok(); ++i) record.keys.push_back(in.id<KeyId>());
+  const uint64_t ban_count = in.remaining() > 0 ? in.varint() : 0;  // nor bans
+  if (in.ok() && ban_count > kMaxBans) return bad("too many bans");
+  for (uint64_t i = 0; i < ban_count && in.ok(); ++i) record.bans.push_back(in.id<NodeId>());
   if (!in.ok()) return bad("it is cut short, or a field is too long");
   if (state > static_cast<uint8_t>(State::left))
     return bad("state " + std::to_string(state) + " is not known");

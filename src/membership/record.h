@@ -27,6 +27,7 @@ inline constexpr size_t kMaxRecordBytes = 2048;  // a signed record, with room f
 inline constexpr size_t kMaxLabelBytes = 64;     // name, software, region, zone
 
 inline constexpr size_t kMaxKeys = 8;            // pre-shared keys a node names
+inline constexpr size_t kMaxBans = 32;           // nodes it bans
 
 // In the order of a life; a record is free to go back from draining to ready.
 enum class State : uint8_t { joining = 0, ready = 1, draining = 2, left = 3 };
@@ -54,6 +55,7 @@ struct NodeRecord {
   uint16_t max_version = 1;
   State state = State::joining;
   std::vector<KeyId> keys;  // the pre-shared keys it holds, the one it offers first; at most kMaxKeys
+  std::vector<NodeId> bans;  // whom it bans; at most kMaxBans
 
   RecordVersion version() const { return {incarnation, sequence}; }
   Replica replica() const { return {id, incarnation}; }

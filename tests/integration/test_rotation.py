@@ -203,7 +203,7 @@ class Rotation(ProcessTest):
         cluster.customize = with_other_level
         cluster.a.write_config()
         cluster.a.process.signal(signal.SIGHUP)
-        cluster.a.wait_log("only pre-shared keys are reloaded")
+        cluster.a.wait_log("only pre-shared keys and admission are reloaded")
         for node in cluster.nodes:
             self.assertEqual(node.find_log("member is gone"), [])
             self.assertEqual(node.find_log("retired"), [], "both keys are named")

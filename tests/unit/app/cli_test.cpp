@@ -116,9 +116,12 @@ TEST(Cli, makes_keys) {
   Bench bench;
   Ran psk = bench.run({"keygen", "psk"});
   EXPECT_EQ(psk.out, "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20\n");
-  EXPECT_EQ(bench.run({"keygen", "node", "--out", "/n.key"}).status, 0);
+  Ran node = bench.run({"keygen", "node", "--out", "/n.key"});
+  EXPECT_EQ(node.status, 0);
   EXPECT_EQ(bench.world.files.modes["/n.key"], 0600U);
-  EXPECT_TRUE(crypto::SigningKey::from_pem(bench.world.files.content["/n.key"]));
+  auto key = crypto::SigningKey::from_pem(bench.world.files.content["/n.key"]);
+  ASSERT_TRUE(key);
+  EXPECT_EQ(node.out, "node id " + crypto::node_id(key->public_key()).hex() + "\n");
   EXPECT_EQ(bench.run({"keygen", "node", "--out", "/n.key"}).status, 1)
       << "an existing key is never replaced";
   EXPECT_EQ(bench.run({"keygen"}).status, 2);

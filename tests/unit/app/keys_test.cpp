@@ -27,6 +27,7 @@ std::string cluster_with(const std::string& name, const std::string& addresses, 
          "}, discovery: {" + discovery + "}, encryption: {" + encryption + "}" + more + "}]\n";
 }
 const std::string kAddresses = "membership: /ip4/127.0.0.1/tcp/9450, data: /ip4/127.0.0.1/tcp/9451";
+const std::string kNodeId = "00112233445566778899aabbccddeeff";
 const std::string kPsk = "psk: " + kPskA;
 std::string cluster(const std::string& more) {
   return cluster_with("name: eu", kAddresses, "method: static", kPsk, ", " + more);
@@ -508,6 +509,18 @@ std::vector<Row> cluster_rows() {
        encryption("psk: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
        "clusters[0].encryption.psk: expected a random key of 32 bytes as 64 hex digits, as `kith keygen psk` "
        "makes it, not one that repeats, found a value that is not shown"},
+      {"clusters[].admission", cluster("admission: {}"),
+       [](const Config& c) { return first_cluster(c).admission == cluster::AdmissionConfig{}; },
+       cluster("admission: pinned"), "clusters[0].admission: expected a map"},
+      {"clusters[].admission.mode", cluster("admission: {mode: pinned, nodes: [" + kNodeId + "]}"),
+       [](const Config& c) { return first_cluster(c).admission.mode == cluster::AdmissionConfig::Mode::pinned; },
+       cluster("admission: {mode: closed}"), "clusters[0].admission.mode: expected"},
+      {"clusters[].admission.nodes", cluster("admission: {mode: pinned, nodes: [" + kNodeId + "]}"),
+       [](const Config& c) { return first_cluster(c).admission.nodes.at(0).hex() == kNodeId; },
+       cluster("admission: {mode: pinned, nodes: [a]}"), "clusters[0].admission.nodes[0]: expected a node's id"},
+      {"clusters[].admission.banned", cluster("admission: {banned: [" + kNodeId + "]}"),
+       [](const Config& c) { return first_cluster(c).admission.banned.at(0).hex() == kNodeId; },
+       cluster("admission: {banned: [a]}"), "clusters[0].admission.banned[0]: expected a node's id"},
       {"clusters[].encryption.rotation", encryption(kPsk + ", rotation: {}"),
        [](const Config& c) { return first_cluster(c).rotation.grace == 10min; },
        encryption(kPsk + ", rotation: fast"), "clusters[0].encryption.rotation: expected a map"},

@@ -23,6 +23,7 @@ NodeRecord record_of(const crypto::SigningKey& key) {
   record.max_version = 3;
   record.state = State::draining;
   record.keys = {*KeyId::from(Bytes(KeyId::kSize, 7)), *KeyId::from(Bytes(KeyId::kSize, 8))};
+  record.bans = {*NodeId::from(Bytes(NodeId::kSize, 9))};
   return record;
 }
 
@@ -43,6 +44,7 @@ TEST(NodeRecord, ComesBackFromItsBytes) {
   EXPECT_EQ(in->max_version, 3);
   EXPECT_EQ(in->state, State::draining);
   EXPECT_EQ(in->keys, out.keys);
+  EXPECT_EQ(in->bans, out.bans);
 }
 
 TEST(NodeRecord, IsRefusedWhenAnyBitOfItIsChanged) {
@@ -120,15 +122,21 @@ constexpr std::string_view kFormatOne =
     "018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c110000000000000004000000000000"
     "000201000300026e31086b69746820302e310265750465752d311d2f646e73342f6e312e6578616d706c652e6f72672f"
     "7463702f39343530192f6970362f323030313a6462383a3a312f7463702f393435310207070707070707070808080808"
-    "0808085b030321fe45da104e6bb3d322de0cd3830499c41b9be13ede7bd28c995e718efd28de5f26c76adb848b1482a6"
-    "6a9cdd359eac792db103dd79354f7c35902504";
-// And from before records named keys.
+    "080808010909090909090909090909090909090931e7e0ed7cc3bb6e9ec663df8f1706cf86b013d42d5d953d24e96bbc"
+    "9b68b0ee0360ec51a3dea0f0a2c905534a13a989d94ffe0ac1e41303dc561b8b4d967103";
+// And from before records named keys, and bans.
 constexpr std::string_view kWithoutKeys =
     "018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c110000000000000004000000000000"
     "000201000300026e31086b69746820302e310265750465752d311d2f646e73342f6e312e6578616d706c652e6f72672f"
     "7463702f39343530192f6970362f323030313a6462383a3a312f7463702f39343531ddfef55d251f79fab939d0e75323"
     "05044b02cf853402cd1955d41eda47c7f3fd58c6b865836fe532980513b053412d7728939fc3b4d929b35259ef6bbc41"
     "a00a";
+constexpr std::string_view kWithoutBans =
+    "018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c110000000000000004000000000000"
+    "000201000300026e31086b69746820302e310265750465752d311d2f646e73342f6e312e6578616d706c652e6f72672f"
+    "7463702f39343530192f6970362f323030313a6462383a3a312f7463702f393435310207070707070707070808080808"
+    "0808085b030321fe45da104e6bb3d322de0cd3830499c41b9be13ede7bd28c995e718efd28de5f26c76adb848b1482a6"
+    "6a9cdd359eac792db103dd79354f7c35902504";
 
 TEST(NodeRecord, OfFormatOneIsReadForEver) {
   Bytes recorded = *unhex(kFormatOne);
@@ -136,15 +144,19 @@ TEST(NodeRecord, OfFormatOneIsReadForEver) {
   ASSERT_TRUE(record) << record.error().message();
   EXPECT_EQ(record->name, "n1");
   EXPECT_EQ(record->keys.size(), 2u);
+  EXPECT_EQ(record->bans.size(), 1u);
   EXPECT_EQ(hex(record->encode(key_of(1))), kFormatOne);
   EXPECT_EQ(hex(record_of(key_of(1)).encode(key_of(1))), kFormatOne);
 }
 
-TEST(NodeRecord, OfFormatOneMayEndBeforeTheKeys) {
-  auto record = NodeRecord::decode(*unhex(kWithoutKeys));
-  ASSERT_TRUE(record) << record.error().message();
-  EXPECT_EQ(record->name, "n1");
-  EXPECT_TRUE(record->keys.empty());
+TEST(NodeRecord, OfFormatOneMayEndBeforeTheKeysOrTheBans) {
+  for (std::string_view text : {kWithoutKeys, kWithoutBans}) {
+    auto record = NodeRecord::decode(*unhex(text));
+    ASSERT_TRUE(record) << record.error().message();
+    EXPECT_EQ(record->name, "n1");
+    EXPECT_EQ(record->keys.size(), text == kWithoutKeys ? 0u : 2u);
+    EXPECT_TRUE(record->bans.empty());
+  }
 }
 
 }  // namespace
