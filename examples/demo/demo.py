@@ -31,11 +31,11 @@ class Demo:
     def __init__(self, run, build, wished_port):
         self.run = run
         self.kith = build / "kith"
-        self.prefix = ""
+        self.prefix, self.lan = "", None
         self.port = run.ports.next(wished_port)
         self.app_port = run.ports.next()
         self.step_number = 0
-        self.secret_file = run.path("secrets.yaml", self._secrets(), 0o600)
+        self.secrets = self._make_secrets()
         self.nodes = [Node(self, name) for name in "abc"]
         for node in self.nodes:
             node.config_file = HERE / "kith.yaml"
@@ -49,12 +49,11 @@ class Demo:
         self.origin = f"http://localhost:{self.port}"
         self.app = run.process("demo-app", [build / "kith-demo-app", self.app_port])
 
-    def _secrets(self):
-        lines = ["secrets:", f'  demo.psk: "{process.run_tool([self.kith, "keygen", "psk"]).strip()}"']
+    def _make_secrets(self):
+        secrets = {"demo.psk": process.run_tool([self.kith, "keygen", "psk"]).strip()}
         for name, password in PEOPLE.items():
-            hashed = process.run_tool([self.kith, "hash-password"], password + "\n").strip()
-            lines.append(f'  demo.{name}: "{hashed}"')
-        return "\n".join(lines) + "\n"
+            secrets[f"demo.{name}"] = process.run_tool([self.kith, "hash-password"], password + "\n").strip()
+        return secrets
 
     def browser(self, node=None):
         """Through the load balancer, or straight to one node, as a load balancer might choose."""
