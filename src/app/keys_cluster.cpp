@@ -204,8 +204,7 @@ Keys<FailoverConfig> failover_keys() {
           "leads"),
       key("quorum", &FailoverConfig::quorum, number<size_t>(1, lease::kMaxVoters),
           "nodes that must agree to a leader, at least: above half of the nodes there are to be, so that "
-          "nodes "
-          "that start apart do not each elect their own"),
+          "nodes that start apart do not each elect their own"),
   };
 }
 

@@ -338,8 +338,9 @@ bool Cluster::reload_admission(const AdmissionConfig& admission) {
   return true;
 }
 
-// A member as the view shows it now: linked with, or turned away.
+// A member as the view shows it now: linked with, or turned away. What it bans may change what holds of others.
 void Cluster::admit(const membership::NodeRecord& record) {
+  if (admission_.member(record.id, record.bans)) admission_changed_ = true;
   if (const mesh::Refusal why = admission_.judge(record.id); why != mesh::Refusal::none) {
     keys_.rotation().member_gone(record.id, true, ports_.loop.now());
     links_.forget(record.id);
@@ -353,10 +354,8 @@ void Cluster::admit(const membership::NodeRecord& record) {
 }
 
 void Cluster::admit_anew() {
-  std::vector<membership::NodeRecord> records;
   for (const membership::Member& member : membership_.members())
-    if (!member.self) records.push_back(member.record);
-  for (const membership::NodeRecord& record : records) admit(record);
+    if (!member.self) admit(member.record);
   const bool banned = admission_.judge(self_.node) != mesh::Refusal::none;
   if (banned && !said_banned_) log_.error("this node is banned", {{"id", self_.node.hex()}});
   said_banned_ = banned;
@@ -443,14 +442,12 @@ void Cluster::on_event(const membership::Event& event) {
                                 {"address", up->record.membership.text()},
                                 {"state", to_string(up->record.state)},
                                 {"members", membership_.live_members()}});
-    if (admission_.member(up->record.id, up->record.bans)) admission_changed_ = true;
     admit(up->record);
   } else if (const auto* changed = std::get_if<membership::MemberChanged>(&event)) {
     view_changed_ = now;
     absences_.member_up(changed->record);
     log_.info("member changed",
               {{"peer", changed->record.name}, {"state", to_string(changed->record.state)}});
-    if (admission_.member(changed->record.id, changed->record.bans)) admission_changed_ = true;
     admit(changed->record);
   } else if (const auto* down = std::get_if<membership::MemberDown>(&event)) {
     view_changed_ = now;

@@ -497,14 +497,6 @@ bool LinkTable::is_current(const LinkDriver& link) const {
   return link.established() && find(link.peer().peer, link.peer().channel) == &link;
 }
 
-std::vector<LinkDriver*> LinkTable::links_of(NodeId peer) const {
-  std::vector<LinkDriver*> all;
-  auto it = peers_.find(peer);
-  if (it == peers_.end()) return all;
-  for (const auto& [channel, link] : it->second.links) all.push_back(link);
-  return all;
-}
-
 void LinkTable::forget_if_empty(NodeId peer) {
   auto it = peers_.find(peer);
   if (it != peers_.end() && it->second.links.empty() && it->second.retiring.empty() && !it->second.kept)

@@ -147,7 +147,6 @@ class LinkTable final : LinkDriver::Owner {
   bool has_bad_path(NodeId peer) const;
   LinkDriver* find(NodeId peer, mesh::Channel channel) const;
   LinkDriver* find_retiring(NodeId peer, mesh::Channel channel) const;
-  std::vector<LinkDriver*> links_of(NodeId peer) const;
   void forget_if_empty(NodeId peer);
   bool is_current(const LinkDriver& link) const;
   Bytes random16();

@@ -360,21 +360,18 @@ void Core::set_addresses(const Multiaddr& membership, const Multiaddr& data, Mon
   settle();
 }
 
-void Core::set_keys(const std::vector<KeyId>& keys, MonoTime now) {
+template <class Value>
+void Core::restate(Value NodeRecord::*field, const Value& value, MonoTime now) {
   begin(now);
-  if (has_left() || keys == self_.keys) return;
-  self_.keys = keys;
+  if (has_left() || value == self_.*field) return;
+  self_.*field = value;
   raise_ourselves();
   settle();
 }
 
-void Core::set_bans(const std::vector<NodeId>& bans, MonoTime now) {
-  begin(now);
-  if (has_left() || bans == self_.bans) return;
-  self_.bans = bans;
-  raise_ourselves();
-  settle();
-}
+void Core::set_keys(const std::vector<KeyId>& keys, MonoTime now) { restate(&NodeRecord::keys, keys, now); }
+
+void Core::set_bans(const std::vector<NodeId>& bans, MonoTime now) { restate(&NodeRecord::bans, bans, now); }
 
 std::optional<Transmit> Core::poll_transmit() {
   if (transmits_.empty()) return std::nullopt;

@@ -282,6 +282,8 @@ class Core {
   void hear_of_ourselves(const NodeRecord& record);
   void sign_ourselves();
   void raise_ourselves();
+  template <class Value>  // a part of our record, unless it is that already
+  void restate(Value NodeRecord::*field, const Value& value, MonoTime now);
   bool make_room();
   void forget_departed();
   void greet(Peer& peer);
