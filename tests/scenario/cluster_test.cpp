@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "client.h"
 #include "cluster_node.h"
 #include "crypto/hash.h"
 
@@ -227,58 +228,6 @@ TEST_F(ClusterScenario, AGracefulLeaveHandsOverTheLastWriteAndIsNoCrash) {
   EXPECT_EQ(nodes[1]->state_of(1), SessionState::live);
   EXPECT_EQ(nodes[2]->state_of(1), SessionState::live);
 }
-
-// An exchange that keeps its answer.
-class Client final : public http::Exchange, private http::BodyReader {
- public:
-  explicit Client(std::string body, std::string path = "/echo") : body_(std::move(body)) {
-    head_.method = "POST";
-    head_.target.path = std::move(path);
-    head_.host = "app.test";
-    head_.content_length = body_.size();
-  }
-  const http::RequestHead& request() const override { return head_; }
-  const http::Origin& origin() const override { return origin_; }
-  http::BodyReader& body() override { return *this; }
-  Task<Result<void>> start(http::ResponseHead head) override {
-    answer = std::move(head);
-    started_ = true;
-    co_return Result<void>();
-  }
-  Task<Result<void>> write(ByteView data) override {
-    text += as_text(data);
-    co_return Result<void>();
-  }
-  Task<Result<void>> finish() override {
-    finished = true;
-    co_return Result<void>();
-  }
-  Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead) override {
-    co_return Error(Code::internal, "");
-  }
-  bool started() const override { return started_; }
-  uint64_t bytes_in() const override { return 0; }
-  uint64_t bytes_out() const override { return 0; }
-  void abort() override { aborted = true; }
-
-  http::ResponseHead answer;
-  std::string text;
-  bool finished = false;
-  bool aborted = false;
-
- private:
-  Task<Result<size_t>> read(MutableByteView buffer) override {
-    size_t n = std::min(buffer.size(), body_.size() - at_);
-    std::copy_n(body_.begin() + static_cast<long>(at_), n, buffer.begin());
-    at_ += n;
-    co_return n;
-  }
-  http::RequestHead head_;
-  http::Origin origin_;
-  std::string body_;
-  size_t at_ = 0;
-  bool started_ = false;
-};
 
 TEST_F(ClusterScenario, ARequestIsForwardedOneHopWithItsBodyAndAnswer) {
   start_all();

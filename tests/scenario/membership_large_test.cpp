@@ -45,6 +45,12 @@ struct Large {
     }
     return out;
   }
+  // Of a cluster that has been well for a while: those who are about to be bad.
+  std::vector<Node*> one_percent_of_settled() {
+    bootstrap();
+    world.run_for(8s);
+    return some(std::max<size_t>(cluster.size() / 100, 2));
+  }
   std::vector<Node*> others(const std::vector<Node*>& without) {
     std::vector<Node*> out;
     for (size_t i = 0; i < cluster.size(); ++i) {
@@ -173,9 +179,7 @@ TEST(MembershipLarge, LosesOnePercentThatCrashInOneView) {
   for_each_seed(
       [](uint64_t seed) {
         Large large(seed, rapid_size());
-        large.bootstrap();
-        large.world.run_for(8s);
-        auto bad = large.some(std::max<size_t>(rapid_size() / 100, 2));
+        auto bad = large.one_percent_of_settled();
         MonoTime since = large.world.now();
         for (Node* node : bad) large.cluster.kill(*node);
         expect_exactly_these_go(large, bad, since, "crash_of_1_percent");
@@ -187,9 +191,7 @@ TEST(MembershipLarge, LosesOnePercentWithEightyPercentLoss) {
   for_each_seed(
       [](uint64_t seed) {
         Large large(seed, rapid_size());
-        large.bootstrap();
-        large.world.run_for(8s);
-        auto bad = large.some(std::max<size_t>(rapid_size() / 100, 2));
+        auto bad = large.one_percent_of_settled();
         MonoTime since = large.world.now();
         for (Node* node : bad) node->host->loss_per_mille = 800;
         expect_exactly_these_go(large, bad, since, "loss_80_percent");
@@ -203,9 +205,7 @@ TEST(MembershipLarge, LosesThoseWhoseOneWayComesAndGoes) {
   for_each_seed(
       [](uint64_t seed) {
         Large large(seed, rapid_size());
-        large.bootstrap();
-        large.world.run_for(8s);
-        auto bad = large.some(std::max<size_t>(rapid_size() / 100, 2));
+        auto bad = large.one_percent_of_settled();
         MonoTime since = large.world.now();
         for (Node* node : bad) large.world.set_deaf(*node->host, true);
         expect_exactly_these_go(large, bad, since, "one_way_flip_flop");

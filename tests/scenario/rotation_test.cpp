@@ -2,6 +2,7 @@
 // late, misconfigured, or restart in the middle.
 #include <gtest/gtest.h>
 
+#include "client.h"
 #include "cluster_node.h"
 #include "runtime/sync.h"
 
@@ -17,55 +18,6 @@ crypto::Secret psk(int number) {
   return crypto::Secret(Bytes(digest.begin(), digest.end()));
 }
 KeyId name(int number) { return mesh::MeshKey::derive(psk(number)).id; }
-
-// A request that is forwarded, with its answer.
-class Client final : public http::Exchange, private http::BodyReader {
- public:
-  explicit Client(std::string body) : body_(std::move(body)) {
-    head_.method = "POST";
-    head_.target.path = "/echo";
-    head_.host = "app.test";
-    head_.content_length = body_.size();
-  }
-  const http::RequestHead& request() const override { return head_; }
-  const http::Origin& origin() const override { return origin_; }
-  http::BodyReader& body() override { return *this; }
-  Task<Result<void>> start(http::ResponseHead) override {
-    started_ = true;
-    co_return Result<void>();
-  }
-  Task<Result<void>> write(ByteView data) override {
-    text += as_text(data);
-    co_return Result<void>();
-  }
-  Task<Result<void>> finish() override {
-    finished = true;
-    co_return Result<void>();
-  }
-  Task<Result<std::unique_ptr<runtime::Stream>>> upgrade(http::ResponseHead) override {
-    co_return Error(Code::internal, "");
-  }
-  bool started() const override { return started_; }
-  uint64_t bytes_in() const override { return 0; }
-  uint64_t bytes_out() const override { return 0; }
-  void abort() override {}
-
-  std::string text;
-  bool finished = false;
-
- private:
-  Task<Result<size_t>> read(MutableByteView buffer) override {
-    size_t n = std::min(buffer.size(), body_.size() - at_);
-    std::copy_n(body_.begin() + static_cast<long>(at_), n, buffer.begin());
-    at_ += n;
-    co_return n;
-  }
-  http::RequestHead head_;
-  http::Origin origin_;
-  std::string body_;
-  size_t at_ = 0;
-  bool started_ = false;
-};
 
 struct Rotating : testing::Test {
   Rotating() {
