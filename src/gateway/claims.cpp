@@ -5,9 +5,10 @@ namespace kith::gateway {
 namespace {
 
 void append_joined(std::string& text, std::span<const std::string> values) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) text += ',';
-    text += values[i];
+  const size_t start = text.size();
+  for (const std::string& value : values) {
+    if (text.size() > start) text += ',';
+    text += value;
   }
 }
 

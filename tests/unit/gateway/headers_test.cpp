@@ -100,6 +100,7 @@ TEST_F(Forwarding, KeepsOurCookiesFromTheUpstreamHoweverManyStandBeforeThem) {
 
 TEST_F(Forwarding, InjectsClaimsAsCleanText) {
   std::vector<identity::Identity> identities = {person("corp", "alice")};
+  identities[0].claims["sparse"] = {.values = {"", "a", "", "b"}, .list = true};
   identities[0].claims["evil"] = {.values = {"a\r\nX-Admin: 1\x7f"}, .list = false};
   Claims claims(identities);
   http::Headers headers;
@@ -109,11 +110,13 @@ TEST_F(Forwarding, InjectsClaimsAsCleanText) {
                   {"X-Groups", claim("corp.groups")},
                   {"X-Missing", claim("corp.nothing")},
                   {"X-Evil", claim("corp.evil")},
+                  {"X-Sparse", claim("corp.sparse")},
                   {"X-Static", literal("fixed")},
                   {"X-Mixed", mixed}},
                  claims);
   EXPECT_EQ(headers.get("X-Email"), "alice@example.test");
   EXPECT_EQ(headers.get("X-Groups"), "hr,staff");
+  EXPECT_EQ(headers.get("X-Sparse"), "a,,b");
   EXPECT_EQ(headers.count("X-Missing"), 0u);
   EXPECT_EQ(headers.get("X-Evil"), "aX-Admin: 1");
   EXPECT_EQ(headers.get("X-Static"), "fixed");
