@@ -119,8 +119,7 @@ Codec<std::string> service_name() {
       [](const std::string& value) -> Result<std::string> {
         std::string name = lower(value);
         if (name.ends_with('.')) name.pop_back();
-        auto as_host = Multiaddr::parse("/dns/" + name + "/tcp/1");
-        if (!as_host || name.find('.') == std::string::npos) return plain_mismatch();
+        if (!is_host_name(name) || name.find('.') == std::string::npos) return plain_mismatch();
         return name;
       },
       [](const std::string& value) { return json::value(value); });
@@ -133,7 +132,7 @@ Key<SrvConfig> dns_address() {
       [](const std::string& text, SrvConfig& out) -> Result<void> {
         auto parsed = parse_host_port(text);
         HostPort server = parsed ? *parsed : HostPort{text, kDefaultPort};
-        bool is_host = IpAddress::parse(server.host) || Multiaddr::parse("/dns/" + server.host + "/tcp/1");
+        bool is_host = IpAddress::parse(server.host) || is_host_name(server.host);
         if (!is_host || server.port == 0) return plain_mismatch();
         out.dns_host = lower(server.host);
         out.dns_port = server.port;

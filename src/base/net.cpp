@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::array<uint8_t, 12> kV4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+}  // namespace
+
 bool is_host_name(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
   if (name.empty() || name.size() > 253) return false;
@@ -25,8 +27,6 @@ bool is_host_name(std::string_view name) {
   }
   return true;
 }
-
-}  // namespace
 
 bool IpAddress::is_v4() const { return std::equal(kV4Prefix.begin(), kV4Prefix.end(), bytes.begin()); }
 

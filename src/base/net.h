@@ -30,6 +30,10 @@ struct Endpoint {
   std::string text() const;  // "192.0.2.1:80", "[2001:db8::1]:80"
 };
 
+// Labels of letters, digits, '-' and '_' (RFC 1123 section 2.1, and the names of services), at most 253
+// characters, with or without the last dot.
+bool is_host_name(std::string_view name);
+
 // /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT. Other protocols are refused by name.
 struct Multiaddr {
   enum class Host : uint8_t { ip4, ip6, dns, dns4, dns6 };

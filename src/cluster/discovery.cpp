@@ -17,21 +17,6 @@ constexpr Duration kFirstRetry = 500ms;
 constexpr Duration kAlone = 5s;  // the longest pause while we know nobody
 constexpr size_t kMaxShown = 8;  // addresses in one line of the log
 
-// Letters, digits, '-' and '_' in labels: what a host name is, and nothing that could look like something
-// else in a multiaddr or a log.
-bool is_host_name(const std::string& text) {
-  if (text.empty() || text.size() > 253) return false;
-  size_t label = 0;
-  for (char c : text) {
-    bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    if (c == '.' ? label == 0 : !plain) return false;
-    label = c == '.' ? 0 : label + 1;
-    if (label > 63) return false;
-  }
-  return true;
-}
-
 // Not a node: nobody's address, or everybody's.
 bool can_be_dialled(const IpAddress& address) {
   if (address.is_unspecified()) return false;
