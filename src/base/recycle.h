@@ -9,7 +9,7 @@
 
 namespace kith::recycle {
 
-void* take(size_t size);                         // aligned as operator new does; size > 0
+void* take(size_t size);                        // aligned as operator new does; size > 0
 void give(void* memory, size_t size) noexcept;  // of take, with the same size
 
 template <class T>

@@ -206,11 +206,13 @@ void Core::tidy_edges() {
 void Core::heard(NodeId id, MonoTime now) {
   begin(now);
   Edge* edge = find_edge(id);
-  if (edge != nullptr && edge->live_link()) {
-    edge->heard = now_;
-    if (!edge->contact || (edge->subject && edge->mine.verdict != Verdict::ok)) judge(*edge);
-  }
+  if (edge != nullptr && edge->live_link()) note_heard(*edge);
   settle();
+}
+
+void Core::note_heard(Edge& edge) {
+  edge.heard = now_;
+  if (!edge.contact || (edge.subject && edge.mine.verdict != Verdict::ok)) judge(edge);
 }
 
 void Core::handle_timeout(MonoTime now) {
@@ -268,8 +270,7 @@ Result<void> Core::handle_message(NodeId from, uint8_t type, ByteView payload, M
     settle();
     return {};
   }
-  edge->heard = now_;
-  if (!edge->contact || (edge->subject && edge->mine.verdict != Verdict::ok)) judge(*edge);
+  note_heard(*edge);
   Result<void> taken = take(*edge, type, payload);
   if (!taken) ++counters_.messages_refused;
   settle();

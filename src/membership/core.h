@@ -303,6 +303,7 @@ class Core {
   Duration hang_of(const Edge& edge) const;
   bool is_silent(const Edge& edge) const;
   Verdict verdict_on(const Edge& edge) const;
+  void note_heard(Edge& edge);
   void judge(Edge& edge);
   void tell_reachable(Peer& peer);
   void cast(Edge& edge, Verdict verdict);

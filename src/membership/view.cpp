@@ -14,6 +14,10 @@ constexpr double kDampedFrom = 2.5, kDampedTo = 1;
 constexpr Duration kCloneWindow = 30s;  // two foreign words within it are a second process
 constexpr Duration kRefutePause = 100ms;
 
+bool is_busy(const Peer& peer) {
+  return peer.edge != nullptr && (peer.edge->link || peer.edge->dial.in_flight);
+}
+
 }  // namespace
 
 double Penalty::now(MonoTime time) const {
@@ -163,7 +167,7 @@ bool Core::make_room() {
   auto oldest = peers_.end();
   for (auto at = peers_.begin(); at != peers_.end(); ++at) {
     const Peer& peer = at->second;
-    if (peer.in_view || (peer.edge != nullptr && (peer.edge->link || peer.edge->dial.in_flight))) continue;
+    if (peer.in_view || is_busy(peer)) continue;
     if (oldest == peers_.end() || peer.departed_since < oldest->second.departed_since) oldest = at;
   }
   if (oldest == peers_.end()) return false;
@@ -176,8 +180,7 @@ void Core::forget_departed() {
   if (peers_.size() == in_view_) return;
   for (auto at = peers_.begin(); at != peers_.end();) {
     Peer& peer = at->second;
-    bool busy = peer.edge != nullptr && (peer.edge->link || peer.edge->dial.in_flight);
-    bool old = !peer.in_view && !busy && now_ - peer.departed_since > config_.departed_memory;
+    bool old = !peer.in_view && !is_busy(peer) && now_ - peer.departed_since > config_.departed_memory;
     if (old) edges_.erase(at->first);
     at = old ? peers_.erase(at) : std::next(at);
   }
