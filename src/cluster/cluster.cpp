@@ -238,6 +238,7 @@ void Cluster::tell_leadership() {
 
 void Cluster::pump_replication() {
   while (auto event = replication_.poll_event()) on_event(std::move(*event));
+  if (!replication_.had_input()) return;  // most of what comes is heartbeats
   for (NodeId peer : replication_.present()) fill_links(peer);
 }
 
@@ -376,6 +377,8 @@ void Cluster::data_link_up(NodeId peer, Channel channel) {
       replication_.peer_up(record->replica(), ports_.loop.now());
       ack_event_.notify_all();
     }
+  } else {
+    fill_links(peer);  // replication may have waited for it
   }
   log_.debug("data link up", {{"peer", peer.hex()}, {"channel", static_cast<int>(channel)}});
   pump();

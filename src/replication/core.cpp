@@ -16,6 +16,7 @@ Core::Core(Config config, Replica self, crypto::SigningKey key, Source& source, 
       ring_(config_.ring) {}
 
 Dot Core::append(Op op, MonoTime now) {
+  had_input_ = true;
   KITH_CHECK(op.payload.size() <= kMaxPayload && op.expires_ms >= 0);
   op.dot = Dot{self_, ++own_seq_};
   ring_.put(op.dot, make_record(op, key_, config_.cluster), now);
@@ -28,6 +29,7 @@ Dot Core::append(Op op, MonoTime now) {
 // Where it replaces another link, we are not without this peer for a moment: so only planning, and no look
 // at whether we have caught up.
 void Core::peer_up(Replica replica, MonoTime now) {
+  had_input_ = true;
   drop(replica.node, now);
   if (is_retired(replica)) log_of(replica, now);
   forget_departed(replica);
@@ -38,6 +40,7 @@ void Core::peer_up(Replica replica, MonoTime now) {
 }
 
 void Core::peer_down(NodeId node, MonoTime now) {
+  had_input_ = true;
   drop(node, now);
   plan(now);
   check_caught_up();
@@ -72,6 +75,7 @@ void Core::drop(NodeId node, MonoTime now) {
 }
 
 void Core::allow_founding(MonoTime now) {
+  had_input_ = true;
   founding_ = true;
   plan(now);
   check_caught_up();
@@ -80,6 +84,7 @@ void Core::allow_founding(MonoTime now) {
 Result<void> Core::handle_message(NodeId from, uint8_t type, ByteView payload, MonoTime now) {
   Peer* peer = find(from);
   if (!peer) return {};
+  had_input_ = true;
   Result<void> result;
   if (payload.size() > kMaxMessage) {
     result = Error(Code::limit, "a replication message is too large", Side::peer);
@@ -104,6 +109,7 @@ Result<void> Core::handle_message(NodeId from, uint8_t type, ByteView payload, M
 
 void Core::handle_timeout(MonoTime now) {
   if (now < next_tick_) return;
+  had_input_ = true;
   next_tick_ = now + config_.exchange_interval;
   ring_.expire(now);
   for (auto& [node, peer] : peers_)
@@ -123,6 +129,7 @@ std::optional<Event> Core::poll_event() {
 }
 
 uint64_t Core::pull(NodeId from, StoreId store, const Key& key, const Dot& at_least, MonoTime now) {
+  had_input_ = true;
   const uint64_t request = next_request_++;
   pulls_[request] = PendingPull{from, store, key, now + config_.pull_timeout};
   ++counters_.pulls_asked;

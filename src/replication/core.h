@@ -26,6 +26,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -156,6 +157,9 @@ class Core {
   // The next message of this priority to this peer. Ask only when the link takes it: what is not
   // asked for costs nothing. Gives nothing while events wait, for what we say must be true of the store.
   std::optional<Transmit> poll_transmit(NodeId to, Priority priority);
+  // Whether there was input since this was last asked. If not, a peer that was polled until it gave nothing
+  // has nothing now: what is to be said changes by input alone.
+  bool had_input() { return std::exchange(had_input_, false); }
 
   // Asks one peer for the state of a key. Always ends in one Pulled event: answered at once with what
   // the peer has, or not found after pull_timeout or peer_down.
@@ -348,6 +352,7 @@ class Core {
   bool caught_up_ = false;
   bool founding_ = false;
   bool took_snapshot_ = false;
+  bool had_input_ = false;
   Counters counters_;
 };
 

@@ -31,6 +31,7 @@ class Lines final : public LogSink {
 
 struct DiscoveryWorld {
   explicit DiscoveryWorld(uint64_t seed) : world(seed) {}
+  ~DiscoveryWorld() { world.services().clear(); }  // the nodes are killed one by one, and time goes on
 
   ClusterNode& add(const std::string& name, const std::string& service = kService) {
     auto& node = *nodes.emplace_back(std::make_unique<ClusterNode>(world, name));

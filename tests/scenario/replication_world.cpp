@@ -125,14 +125,19 @@ void World::pump(size_t index) {
   Node& node = nodes_[index];
   if (!node.core) return;
   while (auto event = node.core->poll_event()) on_event(index, std::move(*event));
+  const bool input = node.core->had_input();
   for (size_t peer = 0; peer < nodes_.size(); ++peer) {
     Link& wire = link(index, peer);
     if (peer == index || !wire.seen[index < peer ? 0 : 1]) continue;
     const NodeId id = id_of(peer);
     for (Priority priority : {Priority::control, Priority::session, Priority::repair}) {
-      while (wire.in_flight[{index, static_cast<int>(priority)}] < options_.lane_depth) {
+      const std::pair lane{index, static_cast<int>(priority)};
+      bool& was_full = wire.was_full[lane];
+      const bool may_have_more = input || was_full;
+      while (!(was_full = wire.in_flight[lane] >= options_.lane_depth)) {
         auto message = node.core->poll_transmit(id, priority);
         if (!message) break;
+        if (!may_have_more) fail("there is something to say without any input");
         if (message->payload.size() > replication::kMaxMessage) fail("a message is too large");
         send(index, peer, std::move(*message));
       }

@@ -67,6 +67,7 @@ class World {
     uint64_t generation = 0;
     std::array<bool, 2> seen{};                          // whether the lower and the higher end know it is up
     std::map<std::pair<size_t, int>, size_t> in_flight;  // by sender and lane
+    std::map<std::pair<size_t, int>, bool> was_full;     // when it was last asked for more
     std::map<std::pair<size_t, int>, MonoTime> last_arrival;
   };
   struct Event {
