@@ -257,15 +257,18 @@ void Cluster::fill_links(NodeId peer) {
 }
 
 void Cluster::arm_timers() {
-  auto arm = [this](runtime::Timer& timer, MonoTime when, auto&& fire) {
-    timer.reset();
-    if (when != kNever && !scope_.stopping()) timer = ports_.loop.call_at(when, fire);
+  auto arm = [this](Alarm& alarm, MonoTime when, auto&& fire) {
+    if (std::exchange(alarm.when, when) == when) return;
+    alarm.timer.reset();
+    if (when != kNever && !scope_.stopping()) alarm.timer = ports_.loop.call_at(when, fire);
   };
-  arm(membership_timer_, membership_.poll_timeout(), [this] {
+  arm(membership_alarm_, membership_.poll_timeout(), [this] {
+    membership_alarm_.when = kNever;
     membership_.handle_timeout(ports_.loop.now());
     pump();
   });
-  arm(replication_timer_, replication_.poll_timeout(), [this] {
+  arm(replication_alarm_, replication_.poll_timeout(), [this] {
+    replication_alarm_.when = kNever;
     replication_.handle_timeout(ports_.loop.now());
     pump();
   });
@@ -653,8 +656,8 @@ runtime::Task<void> Cluster::leave(MonoTime deadline) {
 runtime::Task<void> Cluster::stop() {
   links_.stop_listening();
   co_await scope_.close();
-  membership_timer_.reset();
-  replication_timer_.reset();
+  membership_alarm_.timer.reset();
+  replication_alarm_.timer.reset();
   start_timer_.reset();
   house_timer_.reset();
   leadership_.stop();

@@ -183,7 +183,12 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   bool pump_again_ = false;
   bool leadership_view_changed_ = true;
   bool admission_changed_ = false;
-  runtime::Timer membership_timer_, replication_timer_, start_timer_, house_timer_;
+  struct Alarm {
+    runtime::Timer timer;
+    MonoTime when = kNever;  // for which it is set
+  };
+  Alarm membership_alarm_, replication_alarm_;
+  runtime::Timer start_timer_, house_timer_;
   MonoTime started_;
   MonoTime view_changed_;
   MonoTime next_sync_warning_{};
