@@ -1,6 +1,7 @@
 // Runs a scenario for many seeds: KITH_SIM_SEEDS of them (default 200), or KITH_SIM_SEED alone. The
 // first seed that fails ends the test and is named with the command that replays it.
 //
+// Where KITH_SIM_SHARDS processes share the seeds, this is number KITH_SIM_SHARD of them, from 0.
 // KITH_SIM_FULL=1 (set by ./dev sim) asks for the full size of the large scenarios.
 #pragma once
 
@@ -58,8 +59,9 @@ inline void for_each_seed(const std::function<void(uint64_t)>& scenario, uint64_
   uint64_t first = number_from_environment("KITH_SIM_SEED", 0);
   uint64_t count = std::max<uint64_t>(number_from_environment("KITH_SIM_SEEDS", 200) * times / share, 1);
   if (first != 0) count = 1;
+  const uint64_t shards = std::max<uint64_t>(number_from_environment("KITH_SIM_SHARDS", 1), 1);
   Progress progress(count);
-  for (uint64_t done = 0; done < count; ++done) {
+  for (uint64_t done = number_from_environment("KITH_SIM_SHARD", 0); done < count; done += shards) {
     uint64_t seed = std::max<uint64_t>(first, 1) + done;
     SCOPED_TRACE(replay_command(seed));
     scenario(seed);
