@@ -72,7 +72,7 @@ part_release() {
 part_integration() {
   need_packages "for the integration tests" "${integration_packages[@]}"
   say "integration: real processes, real sockets"
-  python3 tests/run.py --bin build/release --counts "$counts/integration.count" tests/integration
+  python3 tests/run.py --bin build/release --jobs 2 --counts "$counts/integration.count" tests/integration
 }
 
 # Root's alone: each node gets a network of its own. Elsewhere it is left out, and says so.

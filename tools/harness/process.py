@@ -31,6 +31,14 @@ def wait_until(condition, timeout, what, every=0.02):
 class Ports:
     """Free ports below the range from which the kernel takes the ports of outgoing connections, so that
     the port of a node that is down is not taken meanwhile."""
+    first, end = 20000, 32000
+
+    @classmethod
+    def take_part(cls, place, parts):
+        """From now on, of so many equal parts the one with this number (from 0): others use the rest."""
+        size = (cls.end - cls.first) // parts
+        cls.first += place * size
+        cls.end = cls.first + size
 
     def __init__(self):
         self._given = set()
@@ -39,12 +47,12 @@ class Ports:
     def next(self, wish=None):
         with self._lock:
             candidates = [wish] if wish else []
-            candidates += random.sample(range(20000, 32000), 200)
+            candidates += random.sample(range(self.first, self.end), 200)
             for port in candidates:
                 if port not in self._given and self._is_free(port):
                     self._given.add(port)
                     return port
-        raise Failure("no free port between 20000 and 32000")
+        raise Failure(f"no free port between {self.first} and {self.end}")
 
     @staticmethod
     def _is_free(port):
