@@ -96,8 +96,10 @@ Keys<SessionConfig> session_keys() {
           "cluster", "the replicated store",
           {key("name", &SessionConfig::cluster, name("the name of a cluster"), "a defined cluster's name"),
            key("ack", &SessionConfig::ack,
-               choice<Ack>({{"local", Ack::local}, {"one", Ack::one}, {"all", Ack::all}}),
-               "who has to have a login before the browser is answered: this node, one other, or all")}),
+               choice<Ack>(
+                   {{"local", Ack::local}, {"one", Ack::one}, {"zone", Ack::zone}, {"all", Ack::all}}),
+               "who has to have a login before the browser is answered: this node, one other, one in another "
+               "zone or region, or all")}),
   };
   return {
       group<SessionConfig>("cookie", "the session cookie", of(&SessionConfig::cookie, cookie_keys())),

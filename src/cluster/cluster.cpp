@@ -162,13 +162,12 @@ void Cluster::start() {
     if (!by_dns && membership_.add_seed(seed)) untried_.insert(seed);
   }
   links_.start();
-  log_.info("cluster started",
-            {{"node", options_.node_name},
-             {"id", self_.node.hex()},
-             {"membership", links_.membership_endpoint().text()},
-             {"data", links_.data_endpoint().text()},
-             {"discovery", by_dns ? "srvdns" : "static"},
-             {"seeds", untried_.size()}});
+  log_.info("cluster started", {{"node", options_.node_name},
+                                {"id", self_.node.hex()},
+                                {"membership", links_.membership_endpoint().text()},
+                                {"data", links_.data_endpoint().text()},
+                                {"discovery", by_dns ? "srvdns" : "static"},
+                                {"seeds", untried_.size()}});
   if (by_dns) {
     discovering_ = true;
     Discovery::Owner& owner = *this;
@@ -238,6 +237,10 @@ void Cluster::tell_leadership() {
 
 void Cluster::pump_replication() {
   while (auto event = replication_.poll_event()) on_event(std::move(*event));
+  if (std::exchange(marks_changed_, false)) {  // once for however many came
+    const WallTime now = ports_.loop.wall_now();
+    sessions_->watches().ended_if([&](const store::Key& watched) { return table_.is_revoked(watched, now); });
+  }
   if (!replication_.had_input()) return;  // most of what comes is heartbeats
   for (NodeId peer : replication_.present()) fill_links(peer);
 }
@@ -342,7 +345,8 @@ bool Cluster::reload_admission(const AdmissionConfig& admission) {
   return true;
 }
 
-// A member as the view shows it now: linked with, or turned away. What it bans may change what holds of others.
+// A member as the view shows it now: linked with, or turned away. What it bans may change what holds of
+// others.
 void Cluster::admit(const membership::NodeRecord& record) {
   if (admission_.member(record.id, record.bans)) admission_changed_ = true;
   if (const mesh::Refusal why = admission_.judge(record.id); why != mesh::Refusal::none) {
@@ -489,6 +493,7 @@ void Cluster::on_event(const membership::Event& event) {
 
 void Cluster::note_merge(const store::Key& key, store::Merged merged) {
   if (merged == store::Merged::ended) sessions_->watches().ended(key);
+  if (merged == store::Merged::marked) marks_changed_ = true;
 }
 
 void Cluster::on_event(replication::Event event) {
@@ -611,22 +616,44 @@ void Cluster::leave_bad_paths() {
 
 // ---------------------------------------------------------------- acknowledgement, leaving
 
-runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime deadline) {
-  if (level == AckLevel::local) co_return true;
-  if (replication_.peers() == 0) {
-    ++unacknowledged_writes_;
-    if (!std::exchange(said_no_peer_, true))
-      log_.warn("no other member to acknowledge writes: they are held on this node alone for now");
-    co_return true;
+Cluster::Acks Cluster::acks_of(uint64_t seq, AckLevel level) const {
+  if (level != AckLevel::zone) return {replication_.peers(), replication_.acked_by(seq)};
+  const membership::NodeRecord& self = membership_.self();
+  auto is_elsewhere = [&](const NodeId& node) {
+    const membership::NodeRecord* record = membership_.member(node);
+    return record != nullptr && (record->region != self.region || record->zone != self.zone);
+  };
+  auto count = [&](const std::vector<NodeId>& nodes) {
+    return static_cast<size_t>(std::count_if(nodes.begin(), nodes.end(), is_elsewhere));
+  };
+  return {count(replication_.present()), count(replication_.holders(Dot{self_, seq}))};
+}
+
+void Cluster::note_nobody_asked(AckLevel level) {
+  if (!nobody_asked_.insert(level).second) return;
+  if (level == AckLevel::zone) {
+    log_.warn("no member of another zone to acknowledge writes: one of this zone is enough for now");
+  } else {
+    log_.warn("no other member to acknowledge writes: they are held on this node alone for now");
   }
-  said_no_peer_ = false;
-  for (;;) {
-    size_t peers = replication_.peers();
-    size_t needed = level == AckLevel::one ? std::min<size_t>(1, peers) : peers;
-    if (replication_.acked_by(seq) >= needed) co_return true;
+}
+
+runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime deadline) {
+  bool counted = false;
+  while (level != AckLevel::local) {
+    const Acks acks = acks_of(seq, level);
+    if (acks.asked == 0) {
+      note_nobody_asked(level);
+      if (!std::exchange(counted, true)) ++unacknowledged_writes_;
+      level = level == AckLevel::zone ? AckLevel::one : AckLevel::local;
+      continue;
+    }
+    nobody_asked_.erase(level);
+    if (acks.have >= (level == AckLevel::all ? acks.asked : 1)) co_return true;
     bool woken = co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
     if (!woken) co_return false;
   }
+  co_return true;
 }
 
 void Cluster::set_draining() {

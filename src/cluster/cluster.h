@@ -39,7 +39,7 @@ struct ClusterOptions {
   // What may wait for a member that does not take it: beyond, its link is closed and the requests in it
   // fail. Above all that 256 requests with whole windows have in flight.
   size_t max_bulk_queue = 256 << 20;
-  Duration cookie_memory = 24h;     // how long a cookie stays readable after its key was retired
+  Duration cookie_memory = 24h;  // how long a cookie stays readable after its key was retired
   // Of this process; made when null.
   std::shared_ptr<Doorkeeper> doorkeeper;
   Duration founding_grace = 500ms;  // how long a quiet start waits for somebody older
@@ -50,8 +50,8 @@ enum class Phase : uint8_t { syncing, ready, draining, left };
 class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
  public:
   // Reads or makes the node key and binds both channels. Errors name what is wrong.
-  static Result<std::unique_ptr<Cluster>> open(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
-                                               Log log);
+  static Result<std::unique_ptr<Cluster>> open(ClusterConfig config, ClusterOptions options,
+                                               runtime::Ports& ports, Log log);
   ~Cluster() override;
 
   void start();
@@ -89,6 +89,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   const LinkCounters& link_counters() const { return links_.counters(); }
   const Leadership& leadership() const { return leadership_; }
   const Absences& absences() const { return absences_; }
+  uint64_t unacknowledged_writes() const { return unacknowledged_writes_; }
   // Gives up a node that is not a member. False when it is one, or is not known.
   bool forget(NodeId node);
   MonoTime started() const { return started_; }
@@ -110,7 +111,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   mesh::Refusal admission(NodeId peer) override;
   void link_message(NodeId peer, mesh::Channel channel, const mesh::Message& message) override;
   void link_drained(NodeId peer, mesh::Channel channel) override;
-  void dial_done(const Multiaddr& address, membership::DialOutcome outcome, std::optional<NodeId> peer) override;
+  void dial_done(const Multiaddr& address, membership::DialOutcome outcome,
+                 std::optional<NodeId> peer) override;
   void link_refused(const Refused& refusal) override;
 
   // ForwardHub::Links
@@ -151,6 +153,12 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
   // Waits until the write is acknowledged at the level. False at the deadline.
   runtime::Task<bool> wait_acks(uint64_t seq, AckLevel level, MonoTime deadline);
+  struct Acks {  // of the linked members that a level is about
+    size_t asked = 0;
+    size_t have = 0;
+  };
+  Acks acks_of(uint64_t seq, AckLevel level) const;
+  void note_nobody_asked(AckLevel level);
 
   mesh::LinkConfig link_config();
 
@@ -175,14 +183,15 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
   Absences absences_;
   AppliedView applied_;
-  runtime::Event applied_event_;   // more of some log is applied
-  runtime::Event ack_event_;       // somebody acknowledged, came or went
-  runtime::Event pulled_event_;    // an answer to a pull is in pulled_
+  runtime::Event applied_event_;                                   // more of some log is applied
+  runtime::Event ack_event_;                                       // somebody acknowledged, came or went
+  runtime::Event pulled_event_;                                    // an answer to a pull is in pulled_
   std::map<uint64_t, std::optional<replication::Pulled>> pulled_;  // requests that somebody waits for
   bool pumping_ = false;
   bool pump_again_ = false;
   bool leadership_view_changed_ = true;
   bool admission_changed_ = false;
+  bool marks_changed_ = false;  // something that is open may have ended
   struct Alarm {
     runtime::Timer timer;
     MonoTime when = kNever;  // for which it is set
@@ -193,12 +202,12 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   MonoTime view_changed_;
   MonoTime next_sync_warning_{};
   std::optional<Discovery> discovery_;
-  bool discovering_ = false;     // DNS has not answered yet
-  std::set<Multiaddr> untried_;  // seeds whose first dial has not ended yet
+  bool discovering_ = false;           // DNS has not answered yet
+  std::set<Multiaddr> untried_;        // seeds whose first dial has not ended yet
   std::map<NodeId, MonoTime> silent_;  // members that membership calls unreachable, since when
-  bool said_no_peer_ = false;
+  std::set<AckLevel> nobody_asked_;    // levels of which it was said that there is nobody, until there is
   bool said_banned_ = false;
-  uint64_t unacknowledged_writes_ = 0;
+  uint64_t unacknowledged_writes_ = 0;  // for want of anybody whom their level asks
 
   std::atomic<Phase> phase_{Phase::syncing};
   std::atomic<bool> degraded_{false};

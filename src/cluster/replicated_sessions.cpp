@@ -7,11 +7,17 @@
 
 namespace kith::cluster {
 
-SessionLookup ReplicatedSessions::get(const SessionKey& key, WallTime now) { return cluster_.table_.get(key, now); }
+SessionLookup ReplicatedSessions::get(const SessionKey& key, WallTime now) {
+  return cluster_.table_.get(key, now);
+}
 
 bool ReplicatedSessions::covers(const Dot& position) { return cluster_.applied_.covers(position); }
 
 size_t ReplicatedSessions::size() const { return cluster_.table_.size(); }
+
+std::vector<SessionListing> ReplicatedSessions::list(size_t part, WallTime now) {
+  return cluster_.table_.list(part, now);
+}
 
 void ReplicatedSessions::touch(const SessionKey& key, WallTime now) {
   auto op = cluster_.table_.touch(key, now);
@@ -42,25 +48,39 @@ runtime::Task<Result<SessionWrite>> ReplicatedSessions::create(runtime::Loop& he
                                                                SessionRecord record, AckLevel level,
                                                                MonoTime deadline) {
   auto make = [this, key, &record, level, deadline] {
-    return append(cluster_.table_.create(key, std::move(record), cluster_.ports_.loop.wall_now()), level, deadline);
+    return append(cluster_.table_.create(key, std::move(record), cluster_.ports_.loop.wall_now()), level,
+                  deadline);
   };
   co_return co_await runtime::run_on<Result<SessionWrite>>(here, cluster_.ports_.loop, make);
 }
 
-runtime::Task<Result<SessionWrite>> ReplicatedSessions::update(runtime::Loop& here, SessionKey key, Bytes body,
-                                                               AckLevel level, MonoTime deadline) {
+runtime::Task<Result<SessionWrite>> ReplicatedSessions::update(runtime::Loop& here, SessionKey key,
+                                                               Bytes body, AckLevel level,
+                                                               MonoTime deadline) {
   auto make = [this, key, &body, level, deadline] {
-    return append(cluster_.table_.update(key, std::move(body), cluster_.ports_.loop.wall_now()), level, deadline);
+    return append(cluster_.table_.update(key, std::move(body), cluster_.ports_.loop.wall_now()), level,
+                  deadline);
   };
   co_return co_await runtime::run_on<Result<SessionWrite>>(here, cluster_.ports_.loop, make);
 }
 
 runtime::Task<Result<SessionWrite>> ReplicatedSessions::revoke(runtime::Loop& here, SessionKey key,
-                                                               WallTime expires_hint, AckLevel level,
-                                                               MonoTime deadline) {
-  auto make = [this, key, expires_hint, level, deadline] {
-    auto op = cluster_.table_.revoke(key, expires_hint, cluster_.ports_.loop.wall_now());
-    watches().ended(key);
+                                                               EndReason reason, WallTime expires_hint,
+                                                               AckLevel level, MonoTime deadline) {
+  auto make = [this, key, reason, expires_hint, level, deadline] {
+    auto op = cluster_.table_.revoke(key, reason, expires_hint, cluster_.ports_.loop.wall_now());
+    cluster_.note_merge(key, store::Merged::ended);
+    return append(std::move(op), level, deadline);
+  };
+  co_return co_await runtime::run_on<Result<SessionWrite>>(here, cluster_.ports_.loop, make);
+}
+
+runtime::Task<Result<SessionWrite>> ReplicatedSessions::mark(runtime::Loop& here, store::Key scope,
+                                                             WallTime keep_until, AckLevel level,
+                                                             MonoTime deadline) {
+  auto make = [this, scope, keep_until, level, deadline] {
+    auto op = cluster_.table_.mark(scope, keep_until, cluster_.ports_.loop.wall_now());
+    cluster_.note_merge(scope, store::Merged::marked);
     return append(std::move(op), level, deadline);
   };
   co_return co_await runtime::run_on<Result<SessionWrite>>(here, cluster_.ports_.loop, make);
@@ -68,8 +88,8 @@ runtime::Task<Result<SessionWrite>> ReplicatedSessions::revoke(runtime::Loop& he
 
 // ---------------------------------------------------------------- catching up
 
-runtime::Task<CatchUp> ReplicatedSessions::catch_up(runtime::Loop& here, SessionKey key, Dot position, Duration wait,
-                                                    bool pull, MonoTime deadline) {
+runtime::Task<CatchUp> ReplicatedSessions::catch_up(runtime::Loop& here, SessionKey key, Dot position,
+                                                    Duration wait, bool pull, MonoTime deadline) {
   auto make = [this, key, position, wait, pull, deadline] {
     return catch_up_there(key, position, wait, pull, deadline);
   };
@@ -89,8 +109,8 @@ std::vector<NodeId> ReplicatedSessions::sources(const Dot& position) {
   return nodes;
 }
 
-runtime::Task<CatchUp> ReplicatedSessions::catch_up_there(SessionKey key, Dot position, Duration wait, bool pull,
-                                                          MonoTime deadline) {
+runtime::Task<CatchUp> ReplicatedSessions::catch_up_there(SessionKey key, Dot position, Duration wait,
+                                                          bool pull, MonoTime deadline) {
   runtime::Loop& loop = cluster_.ports_.loop;
   CatchUp here{CatchUp::Kind::here, cluster_.self_.node};
   MonoTime wait_until = std::min(loop.now() + wait, deadline);
@@ -113,7 +133,8 @@ runtime::Task<CatchUp> ReplicatedSessions::catch_up_there(SessionKey key, Dot po
   co_return CatchUp{CatchUp::Kind::elsewhere, nodes.front()};
 }
 
-runtime::Task<bool> ReplicatedSessions::pull_from(NodeId node, SessionKey key, Dot position, MonoTime deadline) {
+runtime::Task<bool> ReplicatedSessions::pull_from(NodeId node, SessionKey key, Dot position,
+                                                  MonoTime deadline) {
   runtime::Loop& loop = cluster_.ports_.loop;
   uint64_t request =
       cluster_.replication_.pull(node, replication::StoreId::session, key, position, loop.now());

@@ -20,13 +20,22 @@ using SessionKey = store::Key;
 using SessionRecord = store::SessionRecord;  // body: opaque to the stores, at most store::kMaxSessionBody
 using SessionState = store::SessionState;    // ended: revoked or expired here
 using SessionLookup = store::SessionView;
+using SessionListing = store::SessionTable::Listing;
+using store::EndReason;
 
-enum class AckLevel : uint8_t { local, one, all };
+// Who has a write in memory when it counts as acknowledged, beside this node. Where there is nobody whom the
+// level asks, the one before it counts (zone: one; one, all: local).
+enum class AckLevel : uint8_t {
+  local,
+  one,   // another member
+  zone,  // a member of another zone or region
+  all,   // every member that is linked with this one
+};
 
 // A write that was accepted. at_level is false when the acknowledgement level was not reached before
 // the deadline: the write stands and goes on spreading, but the caller should know.
 struct SessionWrite {
-  Dot position;             // zero for the local store
+  Dot position;  // zero for the local store
   bool at_level = true;
 };
 
@@ -55,19 +64,28 @@ class SessionStore {
                                           bool pull, MonoTime deadline) = 0;
 
   // Fails with limit (record or store full), conflict (the key exists), unavailable (draining).
-  virtual runtime::Task<Result<SessionWrite>> create(runtime::Loop& here, SessionKey key, SessionRecord record,
-                                                     AckLevel level, MonoTime deadline) = 0;
+  virtual runtime::Task<Result<SessionWrite>> create(runtime::Loop& here, SessionKey key,
+                                                     SessionRecord record, AckLevel level,
+                                                     MonoTime deadline) = 0;
   // Replaces the body. not_found when the session is not live here.
   virtual runtime::Task<Result<SessionWrite>> update(runtime::Loop& here, SessionKey key, Bytes body,
                                                      AckLevel level, MonoTime deadline) = 0;
   // Terminal: the key never becomes live again, in whatever order writes arrive. Also for keys that
   // are not known here (yet), until `expires_hint`.
-  virtual runtime::Task<Result<SessionWrite>> revoke(runtime::Loop& here, SessionKey key, WallTime expires_hint,
-                                                     AckLevel level, MonoTime deadline) = 0;
+  virtual runtime::Task<Result<SessionWrite>> revoke(runtime::Loop& here, SessionKey key, EndReason reason,
+                                                     WallTime expires_hint, AckLevel level,
+                                                     MonoTime deadline) = 0;
+  // Ends all sessions that were created before with this scope among theirs, also those that are not known
+  // here (yet): store/marks.h. keep_until: when the last of them expires, or later.
+  virtual runtime::Task<Result<SessionWrite>> mark(runtime::Loop& here, store::Key scope, WallTime keep_until,
+                                                   AckLevel level, MonoTime deadline) = 0;
   // Notes activity; cheap, returns at once, replicated only when it moved by a quantum.
   virtual void touch(const SessionKey& key, WallTime now) = 0;
 
   virtual size_t size() const = 0;
+  // All that is held, ended ones too, in kParts parts: part by part it does not keep others waiting.
+  static constexpr size_t kParts = store::SessionTable::kShards;
+  virtual std::vector<SessionListing> list(size_t part, WallTime now) = 0;
 
   // Tells when a session is revoked, here or on another node. Not of expiry: the record says when.
   SessionWatches& watches() { return watches_; }

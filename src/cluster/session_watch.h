@@ -60,14 +60,22 @@ class SessionWatches {
   void ended(const store::Key& key) {
     std::lock_guard lock(mutex_);
     auto [first, last] = watchers_.equal_range(key);
-    for (auto at = first; at != last; ++at) {
-      at->second->loop.post([watcher = at->second] {
-        if (!std::exchange(watcher->over, true)) watcher->on_end();
-      });
-    }
+    for (auto at = first; at != last; ++at) tell(at->second);
+  }
+  // Of all that are watched, those for which bool(const Key&) says so.
+  template <class Predicate>
+  void ended_if(Predicate has_ended) {
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, watcher] : watchers_)
+      if (has_ended(key)) tell(watcher);
   }
 
  private:
+  static void tell(const std::shared_ptr<Watcher>& watcher) {
+    watcher->loop.post([watcher] {
+      if (!std::exchange(watcher->over, true)) watcher->on_end();
+    });
+  }
   void remove(const store::Key& key, Watcher& watcher) {
     watcher.over = true;
     std::lock_guard lock(mutex_);

@@ -115,6 +115,7 @@ json::object counters_of(const Cluster& cluster) {
           {"records_refused", own.records_refused},
           {"messages_refused", own.messages_refused},
           {"turned_away", own.turned_away},
+          {"unacknowledged_writes", cluster.unacknowledged_writes()},
           {"dials", own.dials},
           {"stalls", own.stalls},
           {"members_up", own.members_up},

@@ -30,7 +30,7 @@ struct SessionConfig {  // session
   Store store = Store::local;      // store.type
   size_t local_capacity = 50'000;  // store.local.capacity: oldest used is dropped when full
   std::string cluster;             // store.cluster.name
-  enum class Ack : uint8_t { local, one, all };
+  enum class Ack : uint8_t { local, one, zone, all };
   Ack ack = Ack::one;  // store.cluster.ack
 };
 

@@ -133,7 +133,7 @@ runtime::Task<std::optional<std::string>> LogoutFlow::provider_url(RequestContex
 // False when it could not be ended, which was answered.
 runtime::Task<bool> LogoutFlow::end_session(RequestContext& context) {
   if (!context.session.known) co_return true;
-  auto revoked = co_await sessions_.revoke(context.session, context.now);
+  auto revoked = co_await sessions_.revoke(context.session, cluster::EndReason::logout, context.now);
   if (revoked) co_return true;
   log_.error("session not revoked",
              {{"request_id", context.request_id}, {"error", revoked.error().message()}});

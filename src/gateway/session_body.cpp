@@ -1,6 +1,7 @@
 #include "gateway/session_body.h"
 
 #include "base/codec.h"
+#include "crypto/hash.h"
 
 namespace kith::gateway {
 
@@ -55,6 +56,15 @@ identity::Identity read_identity(Reader& reader) {
 }
 
 }  // namespace
+
+store::Key scope_of(std::string_view connector, std::string_view subject) {
+  Bytes text;
+  Writer writer(text);
+  writer.string("kith scope subject 1");
+  writer.string(connector);
+  writer.string(subject);
+  return *store::Key::from(crypto::sha256(text));
+}
 
 Result<Bytes> encode_session_body(const std::vector<identity::Identity>& identities) {
   if (identities.size() > kMaxIdentities) return Error(Code::limit, "too many identities in a session");

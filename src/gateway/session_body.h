@@ -13,8 +13,12 @@ namespace kith::gateway {
 
 using store::kMaxSessionBody;
 inline constexpr size_t kMaxIdentities = 16;
+static_assert(kMaxIdentities <= store::kMaxScopes);
 inline constexpr size_t kMaxClaims = 512;        // per identity
 inline constexpr size_t kMaxClaimValues = 4096;  // per claim (groups)
+
+// The scope (store/marks.h) of one person as one connector knows them.
+store::Key scope_of(std::string_view connector, std::string_view subject);
 
 // limit when a named limit is exceeded.
 Result<Bytes> encode_session_body(const std::vector<identity::Identity>& identities);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "crypto/hash.h"
 #include "gateway/sealer.h"
 #include "gateway/session_body.h"
 
@@ -35,7 +34,7 @@ SessionManager::SessionManager(const Routes& routes, runtime::Ports& ports, clus
       ports_(ports),
       store_(store),
       mac_keys_(cookie_keys, "kith session cookie 1"),
-      reference_keys_(cookie_keys, "kith session reference 1"),
+      references_(cookie_keys),
       find_node_(std::move(find_node)),
       counters_(counters),
       log_(std::move(log)) {}
@@ -48,7 +47,7 @@ SessionView SessionManager::recognise(const http::Headers& headers) {
   view.known = memo_.find(*found.value, mac_keys_.generation());
   if (view.known) return view;
   if (auto cookie = decode_session_cookie(*found.value, keys)) {
-    view.known = std::make_shared<KnownSession>(*cookie, reference(session_key(cookie->id)));
+    view.known = std::make_shared<KnownSession>(*cookie, references_.of(session_key(cookie->id)));
     memo_.note(*found.value, view.known);
   }
   return view;
@@ -105,6 +104,7 @@ cluster::AckLevel SessionManager::level() const {
   switch (routes_.config.session.ack) {
     case SessionConfig::Ack::local: return cluster::AckLevel::local;
     case SessionConfig::Ack::one: return cluster::AckLevel::one;
+    case SessionConfig::Ack::zone: return cluster::AckLevel::zone;
     case SessionConfig::Ack::all: return cluster::AckLevel::all;
   }
   return cluster::AckLevel::one;
@@ -112,13 +112,20 @@ cluster::AckLevel SessionManager::level() const {
 
 runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old, identity::Identity identity,
                                                           WallTime now) {
-  std::vector<identity::Identity> identities = merged(old, std::move(identity));
+  // It was loaded when the login came back, and may have been ended since: its identities are not to outlive
+  // that.
+  const bool still =
+      old.live && store_.get(old.known->key(), ports_.loop.wall_now()).state == cluster::SessionState::live;
+  const SessionView nobody;
+  std::vector<identity::Identity> identities = merged(still ? old : nobody, std::move(identity));
   cluster::SessionRecord record;
   KITH_CO_TRY(record.body, encode_session_body(identities));
   record.created = now;
   record.last_seen = now;
   record.expires =
       now + std::chrono::duration_cast<std::chrono::milliseconds>(routes_.config.session.max_timeout);
+  for (const identity::Identity& each : identities)
+    record.scopes.push_back(scope_of(each.connector, each.subject));
   // An identity taken over does not live longer by another's login.
   if (identities.size() > 1) record.expires = std::min(record.expires, old.expires);
 
@@ -131,10 +138,10 @@ runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old
   counters_.sessions_created.add();
   if (!written->at_level) {
     counters_.sessions_not_at_level.add();
-    log_.warn("session not acknowledged in time", {{"session_ref", reference(key)}});
+    log_.warn("session not acknowledged in time", {{"session_ref", references_.of(key)}});
   }
   if (old.known) {
-    auto revoked = co_await revoke(old, now);
+    auto revoked = co_await revoke(old, cluster::EndReason::replaced, now);
     if (!revoked) {
       log_.warn("former session not revoked",
                 {{"session_ref", old.known->reference()}, {"error", revoked.error().message()}});
@@ -149,15 +156,17 @@ std::optional<std::string> SessionManager::renewed_cookie(const SessionView& vie
   return routes_.cookies.set_session(encode_session_cookie(view.known->cookie(), mac_keys_.get()));
 }
 
-runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, WallTime now) {
+runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, cluster::EndReason reason,
+                                                   WallTime now) {
   auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(routes_.config.session.max_timeout);
   WallTime hint = view.live ? view.expires : now + longest;
   cluster::SessionKey key = view.known->key();
   MonoTime deadline = ports_.loop.now() + kWriteTimeout;
-  auto written = co_await store_.revoke(ports_.loop, key, hint, level(), deadline);
+  auto written = co_await store_.revoke(ports_.loop, key, reason, hint, level(), deadline);
   if (!written) co_return std::move(written).error();
   counters_.sessions_revoked.add();
-  if (!written->at_level) log_.warn("revocation not acknowledged in time", {{"session_ref", reference(key)}});
+  if (!written->at_level)
+    log_.warn("revocation not acknowledged in time", {{"session_ref", references_.of(key)}});
   co_return Result<void>();
 }
 
@@ -170,10 +179,6 @@ SessionWatch SessionManager::watch(const SessionView& view, std::function<void()
   if (store_.get(key, now).state == cluster::SessionState::ended) watches.ended(key);
   watch.expired = ports_.loop.call_after(view.expires - now, [&watches, key] { watches.ended(key); });
   return watch;
-}
-
-std::string SessionManager::reference(const cluster::SessionKey& key) const {
-  return hex(ByteView(crypto::hmac_sha256(reference_keys_.get().front().reveal(), key.view())).first(8));
 }
 
 }  // namespace kith::gateway

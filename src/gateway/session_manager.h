@@ -15,6 +15,7 @@
 #include "gateway/routes.h"
 #include "gateway/sealer.h"
 #include "gateway/session_memo.h"
+#include "gateway/session_reference.h"
 #include "identity/connector.h"
 
 namespace kith::gateway {
@@ -45,8 +46,8 @@ class SessionManager {
   static constexpr Duration kWriteTimeout = 2s;
 
   SessionManager(const Routes& routes, runtime::Ports& ports, cluster::SessionStore& store,
-                 std::shared_ptr<const cluster::CookieKeys> cookie_keys, FindNode find_node, Counters& counters,
-                 Log log);
+                 std::shared_ptr<const cluster::CookieKeys> cookie_keys, FindNode find_node,
+                 Counters& counters, Log log);
 
   // The cookie of the request, verified; anonymous when there is none, or several, or a changed one.
   SessionView recognise(const http::Headers& headers);
@@ -64,26 +65,24 @@ class SessionManager {
   // ends. Returns the Set-Cookie value. Fails as SessionStore::create does, or with limit.
   runtime::Task<Result<std::string>> create(const SessionView& old, identity::Identity identity,
                                             WallTime now);
-  // The Set-Cookie value that signs a live session's cookie with the present key; nullopt when it is so signed
-  // already. Keys rotate: a cookie follows them, so that it outlives any number of rotations.
+  // The Set-Cookie value that signs a live session's cookie with the present key; nullopt when it is so
+  // signed already. Keys rotate: a cookie follows them, so that it outlives any number of rotations.
   std::optional<std::string> renewed_cookie(const SessionView& view) const;
   // Ends the session everywhere. True also when it was not known here.
-  runtime::Task<Result<void>> revoke(const SessionView& view, WallTime now);
+  runtime::Task<Result<void>> revoke(const SessionView& view, cluster::EndReason reason, WallTime now);
 
   // Calls on_end later, on this loop and at most once, when the live session is revoked or reaches
   // its absolute expiry.
   [[nodiscard]] SessionWatch watch(const SessionView& view, std::function<void()> on_end);
 
  private:
-  // What logs show of a session: a keyed hash of its key.
-  std::string reference(const cluster::SessionKey& key) const;
   cluster::AckLevel level() const;
 
   const Routes& routes_;
   runtime::Ports& ports_;
   cluster::SessionStore& store_;
   PurposeKeys mac_keys_;
-  PurposeKeys reference_keys_;
+  SessionReferences references_;
   FindNode find_node_;
   Counters& counters_;
   Log log_;

@@ -53,7 +53,7 @@ struct Transmit {
   Bytes payload;  // at most kMaxMessage
 };
 
-// Where a snapshot stands. A fresh one starts at the beginning; entries come in ascending order.
+// Where a snapshot stands, in the source's own order. A fresh one starts at the beginning.
 struct SnapshotCursor {
   StoreId store = StoreId{0};
   Key after;

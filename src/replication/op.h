@@ -13,7 +13,7 @@
 namespace kith::replication {
 
 // Which store an op belongs to. Values not listed here are carried and forwarded all the same.
-enum class StoreId : uint8_t { session = 1 };
+enum class StoreId : uint8_t { session = 1, mark = 2 };
 
 using Key = Id<32, struct KeyTag>;  // always a hash, never a name
 
@@ -33,7 +33,7 @@ struct Op {
 };
 
 // A session body is at most 64 KiB; the rest is for the fields around it.
-inline constexpr size_t kMaxPayload = (64 << 10) + 256;
+inline constexpr size_t kMaxPayload = (64 << 10) + 1024;
 
 // A whole state as it travels outside a log.
 struct StateEntry {

@@ -4,14 +4,18 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/codec.h"
 #include "base/node.h"
 #include "base/time.h"
+#include "replication/hlc.h"
 #include "replication/op.h"
 #include "store/flat_map.h"
 
 namespace kith::store {
+
+using Key = replication::Key;
 
 // What a reader gets; immutable, so that it is handed out without a copy.
 struct SessionRecord {
@@ -19,6 +23,21 @@ struct SessionRecord {
   WallTime created;
   WallTime expires;    // absolute, immutable after creation
   WallTime last_seen;  // exact to touch_quantum
+  // Whose session it is, at most kMaxScopes, ascending: a mark (marks.h) on one of them ends it.
+  std::vector<Key> scopes{};
+};
+
+inline constexpr size_t kMaxSessionBody = 64 << 10;
+inline constexpr size_t kMaxScopes = 16;
+static_assert(kMaxSessionBody + kMaxScopes * Key::kSize + 128 <= replication::kMaxPayload);
+
+// Why a session was ended; what is said of it to people, and never what decides. Values of later versions are
+// kept.
+enum class EndReason : uint8_t {
+  unknown = 0,
+  logout = 1,         // its user's wish, here or at the provider
+  replaced = 2,       // by the session of a later login
+  administrator = 3,  // one by one, or by a mark: the greatest, so that any other is told in its stead
 };
 
 // How old a last use must be for the next one to be noted: in between, last_seen lags. In the unit of the
@@ -43,24 +62,28 @@ struct Stamp {
 // 1970, are refused in ops and states alike: what one way takes and the other does not would make nodes
 // differ.
 inline constexpr int64_t kMaxTimeMs = INT64_MAX / 1'000'000;
+inline bool is_stamp(uint64_t hlc) { return hlc != 0 && replication::hlc_ms(hlc) <= kMaxTimeMs; }
 
 // What an entry takes beside its body: key, entry, slot and the record's own header, about.
 inline constexpr size_t kEntryBytes = 192;
 
 struct SessionEntry {
-  std::shared_ptr<const SessionRecord> record;  // null when ended
-  Stamp created_by;                             // hlc 0 = creation not known
-  Stamp body_by;                                // hlc 0 = body not known
-  int64_t keep_until_ms = 0;                    // greatest expiry seen
+  std::shared_ptr<const SessionRecord> record{};  // null when ended
+  Stamp created_by{};                             // hlc 0 = creation not known
+  Stamp body_by{};                                // hlc 0 = body not known
+  int64_t keep_until_ms = 0;                      // greatest expiry seen
   bool ended = false;
+  EndReason reason = EndReason::unknown;  // when ended; of several the least
 
   bool known() const { return created_by.hlc != 0 && body_by.hlc != 0; }
   // The join with another entry of the same key. True when this one changed.
   bool merge(SessionEntry&& other);
   size_t bytes() const;
 
-  // The whole entry, for snapshots, pulls and content hashes (those without keep_until_ms).
-  void encode(Writer& out, bool with_keep_until = true) const;
+  void end(EndReason why);  // drops all but keep_until_ms
+  // The whole entry, for snapshots and pulls; for content hashes without keep_until_ms and reason, which
+  // decide nothing.
+  void encode(Writer& out, bool whole = true) const;
   static std::optional<SessionEntry> decode(ByteView state);
 };
 
@@ -69,5 +92,6 @@ std::optional<SessionEntry> entry_of(const replication::Op& op);
 Bytes create_payload(const SessionRecord& record);
 Bytes update_payload(ByteView body);
 Bytes touch_payload(WallTime last_seen);
+Bytes revoke_payload(EndReason reason);
 
 }  // namespace kith::store

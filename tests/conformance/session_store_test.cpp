@@ -69,8 +69,16 @@ class SessionStoreTest : public ::testing::TestWithParam<StoreKind> {
     return run(store().update(stage_->loop(), key(name), std::move(body), AckLevel::one, soon()));
   }
   Result<SessionWrite> revoke(const std::string& name) {
-    return run(
-        store().revoke(stage_->loop(), key(name), now() + std::chrono::hours(8), AckLevel::one, soon()));
+    return run(store().revoke(stage_->loop(), key(name), EndReason::logout, now() + std::chrono::hours(8),
+                              AckLevel::one, soon()));
+  }
+  Result<SessionWrite> mark(const store::Key& scope) {
+    return run(store().mark(stage_->loop(), scope, now() + std::chrono::hours(8), AckLevel::one, soon()));
+  }
+  SessionRecord record_of(std::initializer_list<std::string> users) {
+    SessionRecord made = record();
+    for (const std::string& user : users) made.scopes.push_back(key("user " + user));
+    return made;
   }
   SessionState state(const std::string& name) { return store().get(key(name), now()).state; }
 
@@ -236,6 +244,62 @@ TEST_P(SessionStoreTest, TellsWhoWatchesASessionThatItWasRevokedAndNobodyElse) {
   EXPECT_EQ(ends, 1);
   EXPECT_EQ(others, 0);
   EXPECT_EQ(gone, 0);
+}
+
+TEST_P(SessionStoreTest, SaysWhyASessionWasEnded) {
+  ASSERT_TRUE(create("a", record()));
+  ASSERT_TRUE(revoke("a"));
+  EXPECT_EQ(store().get(key("a"), now()).reason, EndReason::logout);
+  ASSERT_TRUE(create("b", record()));
+  const SessionLookup expired = store().get(key("b"), now() + std::chrono::hours(9));
+  EXPECT_EQ(expired.state, SessionState::ended);
+  EXPECT_EQ(expired.reason, EndReason::unknown);
+}
+
+TEST_P(SessionStoreTest, AMarkEndsWhatItsScopeHadAndNothingElse) {
+  ASSERT_TRUE(create("a1", record_of({"alice"})));
+  ASSERT_TRUE(create("a2", record_of({"bob", "alice"})));
+  ASSERT_TRUE(create("b", record_of({"bob"})));
+  ASSERT_TRUE(mark(key("user alice")));
+  for (const char* name : {"a1", "a2"}) {
+    EXPECT_EQ(state(name), SessionState::ended) << name;
+    EXPECT_EQ(store().get(key(name), now()).reason, EndReason::administrator);
+    EXPECT_FALSE(update(name, {1}));
+  }
+  EXPECT_EQ(state("b"), SessionState::live);
+  ASSERT_TRUE(create("a3", record_of({"alice"})));
+  EXPECT_EQ(state("a3"), SessionState::live) << "a login after the mark";
+  ASSERT_TRUE(mark(store::everybody()));
+  for (const char* name : {"a1", "a2", "a3", "b"}) EXPECT_EQ(state(name), SessionState::ended) << name;
+  ASSERT_TRUE(create("c", record()));
+  EXPECT_EQ(state("c"), SessionState::live);
+}
+
+TEST_P(SessionStoreTest, AMarkIsToldToWhoWatchesWhatItEnds) {
+  ASSERT_TRUE(create("a", record_of({"alice"})));
+  ASSERT_TRUE(create("b", record_of({"bob"})));
+  int ends = 0, others = 0;
+  auto watch = store().watches().add(stage_->loop(), key("a"), [&] { ++ends; });
+  auto other = store().watches().add(stage_->loop(), key("b"), [&] { ++others; });
+  ASSERT_TRUE(mark(key("user alice")));
+  ASSERT_TRUE(mark(key("user alice")));
+  pass(1s);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(others, 0);
+}
+
+TEST_P(SessionStoreTest, ListsAllThatItHolds) {
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(create("s" + std::to_string(i), record()));
+  ASSERT_TRUE(revoke("s7"));
+  size_t live = 0, ended = 0;
+  for (size_t part = 0; part < SessionStore::kParts; ++part) {
+    for (const SessionListing& each : store().list(part, now())) {
+      each.view.state == SessionState::live ? ++live : ++ended;
+      EXPECT_EQ(each.view.state == SessionState::ended, each.key == key("s7"));
+    }
+  }
+  EXPECT_EQ(live, 49u);
+  EXPECT_EQ(ended, 1u);
 }
 
 // ---------------------------------------------------------------- the stores

@@ -85,10 +85,12 @@ struct ClusterNode {
     cluster::ClusterOptions options;
     options.node_name = name;
     options.software = "kith/test";
+    options.zone = zone;
     options.dns = ports_object.get();
     options.limits.idle_timeout = idle_timeout;
     options.max_bulk_queue = max_bulk_queue;
-    auto opened = cluster::Cluster::open(config, options, *ports, sink ? Log(sink, "cluster") : Log(log, "cluster"));
+    auto opened =
+        cluster::Cluster::open(config, options, *ports, sink ? Log(sink, "cluster") : Log(log, "cluster"));
     ASSERT_TRUE(opened) << opened.error().message();
     cluster = std::move(*opened);
     echo = std::make_unique<Echo>(name);
@@ -127,6 +129,7 @@ struct ClusterNode {
 
   std::string name;
   Duration idle_timeout = 20min;
+  std::string zone;
   std::optional<Multiaddr> advertise_data;
   size_t max_bulk_queue = 256 << 20;
   std::function<void(cluster::ClusterConfig&)> customize;  // before it is opened

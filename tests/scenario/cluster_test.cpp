@@ -102,14 +102,17 @@ TEST_F(ClusterScenario, ARevokedSessionIsDeadEverywhere) {
   for (auto& node : nodes)
     watches.push_back(
         node->cluster->sessions().watches().add(node->ports->loop, key_of(1), [&told] { ++told; }));
-  auto revoked = run(nodes[2]->cluster->sessions().revoke(nodes[2]->ports->loop, key_of(1),
-                                                          world.wall_now(nodes[2]->host) + 24h, AckLevel::all,
-                                                          world.now() + 5s));
+  auto revoked = run(nodes[2]->cluster->sessions().revoke(
+      nodes[2]->ports->loop, key_of(1), cluster::EndReason::logout, world.wall_now(nodes[2]->host) + 24h,
+      AckLevel::all, world.now() + 5s));
   ASSERT_TRUE(revoked);
   EXPECT_TRUE(revoked->at_level);
   for (auto& node : nodes) EXPECT_EQ(node->state_of(1), SessionState::ended);
   world.run_for(100ms);
   EXPECT_EQ(told, 3);
+  for (auto& node : nodes)
+    EXPECT_EQ(node->cluster->sessions().get(key_of(1), world.wall_now(node->host)).reason,
+              cluster::EndReason::logout);
 }
 
 TEST_F(ClusterScenario, ANodeThatIsBehindPullsFromTheOriginOrNamesIt) {
@@ -193,6 +196,31 @@ TEST_F(ClusterScenario, WhatABadPathKeepsApartGoesRoundItAndNobodyIsRemoved) {
     EXPECT_TRUE(world.run_while_not([&] { return all_joined(3); }, 5s));
   }
   for (const auto& node : nodes) EXPECT_EQ(node->log->count("member is gone"), 0u) << node->name;
+}
+
+TEST_F(ClusterScenario, AWriteOfTheLevelZoneWaitsForAnotherZoneAndForOneMemberWhereThereIsNone) {
+  nodes[0]->zone = nodes[1]->zone = "here";
+  nodes[2]->zone = "there";
+  start_all();
+  ClusterNode& a = *nodes[0];
+  EXPECT_TRUE(create(a, 1, AckLevel::zone).at_level);
+  EXPECT_EQ(nodes[2]->state_of(1), SessionState::live);
+  world.pause(*nodes[2]->process);
+  auto late = run(a.cluster->sessions().create(a.ports->loop, key_of(2), a.record("alice"), AckLevel::zone,
+                                               world.now() + 300ms));
+  ASSERT_TRUE(late);
+  EXPECT_FALSE(late->at_level) << "one of the same zone is not enough";
+  EXPECT_EQ(nodes[1]->state_of(2), SessionState::live) << "and it stands all the same";
+  EXPECT_EQ(a.cluster->unacknowledged_writes(), 0u);
+  ASSERT_TRUE(world.run_while_not([&] { return a.cluster->replication().peers() == 1; }, 30s));
+  EXPECT_TRUE(create(a, 3, AckLevel::zone).at_level);
+  EXPECT_TRUE(create(a, 4, AckLevel::zone).at_level);
+  EXPECT_EQ(a.log->count("no member of another zone"), 1u) << "said once";
+  EXPECT_EQ(a.cluster->unacknowledged_writes(), 2u) << "and counted";
+  world.resume(*nodes[2]->process);
+  ASSERT_TRUE(world.run_while_not([&] { return all_joined(3); }, 30s));
+  EXPECT_TRUE(create(a, 5, AckLevel::zone).at_level);
+  EXPECT_EQ(nodes[2]->state_of(5), SessionState::live);
 }
 
 // It crashed several times lately: the others hear it, and avoid it for a while.

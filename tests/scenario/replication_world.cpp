@@ -12,6 +12,19 @@ using store::SessionEntry;
 using store::SessionOp;
 using store::SessionState;
 
+namespace {
+
+constexpr size_t kScopes = 40;
+
+Key scope_of(size_t number) {
+  Key scope;
+  scope.bytes.fill(0xee);
+  scope.bytes[0] = static_cast<uint8_t>(number);
+  return scope;
+}
+
+}  // namespace
+
 World::World(WorldOptions options) : options_(options), rng_(options.seed), nodes_(options.nodes) {
   for (size_t i = 0; i <= options.nodes; ++i)
     identities_.push_back(crypto::SigningKey::from_seed(Bytes(32, static_cast<uint8_t>(i + 1))));
@@ -203,7 +216,8 @@ void World::write() {
     case 0:
     case 1:
     case 2:
-      if (auto made = node.table->create(key, {body, wall, expires, wall}, wall)) op = std::move(*made);
+      if (auto made = node.table->create(key, {body, wall, expires, wall, {scope_of(random(kScopes))}}, wall))
+        op = std::move(*made);
       break;
     case 3:
       if (auto made = node.table->update(key, body, wall)) op = std::move(*made);
@@ -214,20 +228,36 @@ void World::write() {
       if (write && !node.core->covers(write->op.dot)) {  // a user came whose last write is not here
         const auto from = node.core->holders(write->op.dot);
         if (!from.empty())
-          node.core->pull(from[random(from.size())], StoreId::session, write->op.key, write->op.dot, now_);
+          node.core->pull(from[random(from.size())], write->op.store, write->op.key, write->op.dot, now_);
       } else if (random(4) == 0) {
-        op = node.table->revoke(key, expires, wall);
+        op = node.table->revoke(key, store::EndReason::logout, expires, wall);
+      } else if (random(8) == 0) {
+        op = node.table->mark(scope_of(random(kScopes)), expires, wall);
       }
     }
   }
+  if (op && op->store == StoreId::mark) note_marked(node, *op);
   if (op) {
-    keys_.push_back(key);
+    if (op->store == StoreId::session) keys_.push_back(key);
     op->dot = node.core->append(*op, now_);
     node.waiting.push_back(ledger_.size());
     ledger_.push_back({std::move(*op)});
   }
   pump(index);
   check_sample();
+}
+
+// What the node knows of the scope is over now, on every node that knows the mark.
+void World::note_marked(const Node& node, const Op& mark) {
+  for (size_t at = 0; at < ledger_.size(); ++at) {
+    const Write& write = ledger_[at];
+    if (write.op.store != StoreId::session || write.op.kind != static_cast<uint8_t>(SessionOp::create))
+      continue;
+    const auto made = store::entry_of(write.op);
+    const auto& scopes = made->record->scopes;
+    const bool is_of = std::find(scopes.begin(), scopes.end(), mark.key) != scopes.end();
+    if (is_of && node.core->covers(write.op.dot)) marked_.push_back({at, mark.key, mark.hlc});
+  }
 }
 
 void World::disturb() {
@@ -304,8 +334,9 @@ void World::tell_lie(Node& victim) {
 // ---------------------------------------------------------------- the checkers
 
 bool World::includes(const SessionTable& table, const Write& write) {
-  auto state = const_cast<SessionTable&>(table).state_of(StoreId::session, write.op.key);
+  auto state = const_cast<SessionTable&>(table).state_of(write.op.store, write.op.key);
   if (!state) return false;
+  if (write.op.store == StoreId::mark) return store::Mark::decode(*state)->hlc >= write.op.hlc;
   const auto entry = SessionEntry::decode(*state);
   if (!entry) return false;
   if (entry->ended) return true;
@@ -364,6 +395,14 @@ void World::check_end() {
       return fail(name + ": ring over its limit");
     for (const Write& write : ledger_) {
       if (write.acked && !includes(*node.table, write)) return fail(name + " lost an acknowledged write");
+    }
+    for (const Marked& marked : marked_) {
+      // A mark or a session that only its dead node had is lost, as any write that nobody acknowledged.
+      const Write& created = ledger_[marked.created];
+      const auto mark = node.table->state_of(StoreId::mark, marked.scope);
+      if (!mark || store::Mark::decode(*mark)->hlc < marked.hlc || !includes(*node.table, created)) continue;
+      if (node.table->get(created.op.key, wall()).state == SessionState::live)
+        return fail("a marked session is live");
     }
     for (const Key& key : node.seen_ended)
       if (node.table->get(key, wall()).state != SessionState::ended)

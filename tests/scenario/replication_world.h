@@ -52,6 +52,11 @@ class World {
     Op op;
     bool acked = false;  // a peer had it, as far as its origin heard
   };
+  struct Marked {        // a session that its marking node knew of
+    size_t created = 0;  // in ledger_
+    Key scope;
+    uint64_t hlc = 0;
+  };
   struct Node {
     Replica replica;
     bool hears_insider = false;
@@ -101,6 +106,7 @@ class World {
   void deliver(size_t from, size_t to, uint64_t generation, replication::Transmit message);
   void on_event(size_t index, replication::Event event);
   void tick(size_t index, uint64_t life);
+  void note_marked(const Node& node, const replication::Op& mark);
   void write();
   void disturb();
   bool may_kill(size_t index);
@@ -123,6 +129,7 @@ class World {
   std::vector<Node> nodes_;
   std::map<std::pair<size_t, size_t>, Link> links_;
   std::vector<Write> ledger_;
+  std::vector<Marked> marked_;
   std::vector<Key> keys_;
   bool busy_ = true;
   uint64_t kills_ = 0, messages_ = 0;

@@ -209,10 +209,11 @@ class FakeExchange final : public http::Exchange {
 class FakeStore final : public cluster::SessionStore {
  public:
   cluster::SessionLookup get(const cluster::SessionKey& key, WallTime) override {
-    if (ended.count(key)) return {cluster::SessionState::ended, nullptr};
+    if (ended.count(key)) return {.state = cluster::SessionState::ended, .reason = ended[key]};
     auto found = records.find(key);
     if (found == records.end()) return {};
-    return {cluster::SessionState::live, std::make_shared<const cluster::SessionRecord>(found->second)};
+    return {.state = cluster::SessionState::live,
+            .record = std::make_shared<const cluster::SessionRecord>(found->second)};
   }
   bool covers(const Dot& position) override {
     asked.push_back(position);
@@ -238,19 +239,25 @@ class FakeStore final : public cluster::SessionStore {
                                                       cluster::AckLevel, MonoTime) override {
     co_return Error(Code::not_found, "not used");
   }
-  runtime::Task<Result<cluster::SessionWrite>> revoke(runtime::Loop&, cluster::SessionKey key, WallTime,
-                                                      cluster::AckLevel, MonoTime) override {
+  runtime::Task<Result<cluster::SessionWrite>> revoke(runtime::Loop&, cluster::SessionKey key,
+                                                      cluster::EndReason reason, WallTime, cluster::AckLevel,
+                                                      MonoTime) override {
     if (refuse) co_return Error(Code::unavailable, "draining");
     records.erase(key);
-    ended[key] = true;
+    ended[key] = reason;
     watches().ended(key);
     co_return cluster::SessionWrite{};
   }
+  runtime::Task<Result<cluster::SessionWrite>> mark(runtime::Loop&, store::Key, WallTime, cluster::AckLevel,
+                                                    MonoTime) override {
+    co_return Error(Code::unavailable, "not used");
+  }
   void touch(const cluster::SessionKey&, WallTime) override { ++touches; }
   size_t size() const override { return records.size(); }
+  std::vector<cluster::SessionListing> list(size_t, WallTime) override { return {}; }
 
   std::map<cluster::SessionKey, cluster::SessionRecord> records;
-  std::map<cluster::SessionKey, bool> ended;
+  std::map<cluster::SessionKey, cluster::EndReason> ended;
   std::deque<cluster::CatchUp> outcomes;
   std::vector<bool> pulls;
   std::vector<Dot> asked;
@@ -299,6 +306,7 @@ class FakeConnector final : public identity::Connector {
     if (failure) co_return *failure;
     last_callback = callback;
     last_remembered = remembered;
+    if (hang_at_the_end) co_await hang_at_the_end->wait();
     if (page) co_return identity::LoginResult(*page);
     co_return identity::LoginResult(identity);
   }
@@ -311,7 +319,8 @@ class FakeConnector final : public identity::Connector {
   identity::Identity identity;
   std::optional<identity::Page> page;
   std::optional<Error> failure;
-  runtime::OneShot<bool>* hang = nullptr;
+  runtime::OneShot<bool>* hang = nullptr;             // of start_login
+  runtime::OneShot<bool>* hang_at_the_end = nullptr;  // of finish_login
   bool logs_out = true;
   std::string last_origin;
   identity::Callback last_callback;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "fakes.h"
+#include "gateway/session_body.h"
 
 namespace kith::gateway::testing {
 namespace {
@@ -206,6 +207,32 @@ TEST(Sessions, OfAnotherPersonTakeNothingOver) {
   EXPECT_EQ(world.get("/private").answer.status, 302);
 }
 
+TEST(Sessions, EndedWhileTheNextLoginComesBackAreNotTakenOver) {
+  World world;
+  world.log_in();
+  world.get("/second/page");
+  runtime::OneShot<bool> gate;
+  world.other->hang_at_the_end = &gate;
+  FakeExchange back("/other/cb?state=" + world.state());
+  std::string cookies;
+  for (const auto& [name, value] : world.cookies)
+    cookies.append(cookies.empty() ? "" : "; ").append(name + "=" + value);
+  back.browser().with("Cookie", cookies);
+  runtime::Scope scope;
+  scope.spawn(world.gateway->handle(back));
+  EXPECT_FALSE(back.started());
+  for (auto& [key, record] : world.store.records) world.store.ended[key] = cluster::EndReason::administrator;
+  world.store.records.clear();
+  gate.set(true);
+  world.loop.advance(1s);
+  EXPECT_EQ(back.answer.status, 303);
+  ASSERT_EQ(world.store.records.size(), 1u);
+  auto kept = decode_session_body(world.store.records.begin()->second.body);
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), 1u);
+  EXPECT_EQ(kept->front().connector, "other");
+}
+
 TEST(Sessions, TakenOverDoNotLiveLonger) {
   World world;
   world.log_in();
@@ -219,7 +246,7 @@ TEST(Sessions, ThatTheStoreCallsEndedAreNobodys) {
   World world;
   world.log_in();
   EXPECT_EQ(world.get("/private").answer.status, 200);
-  for (auto& [key, record] : world.store.records) world.store.ended[key] = true;
+  for (auto& [key, record] : world.store.records) world.store.ended[key] = cluster::EndReason::logout;
   EXPECT_EQ(world.get("/private").answer.status, 302);
 }
 

@@ -428,7 +428,7 @@ TEST_F(Behind, DoesAsConfiguredWhenTheStateIsLost) {
 
 TEST_F(Behind, DoesNotWaitForASessionThatHasEndedHere) {
   start();
-  world->store.ended[world->store.records.begin()->first] = true;
+  world->store.ended[world->store.records.begin()->first] = cluster::EndReason::logout;
   EXPECT_EQ(world->get("/private").answer.status, 302);
   EXPECT_TRUE(world->store.pulls.empty());
 }

@@ -57,7 +57,7 @@ TEST(SessionTable, RefusesTimesInOpsThatItRefusesInStates) {
   SessionTable origin(idle_hour(), node(1)), table(idle_hour(), node(2));
   Op create = *origin.create(key(1), record({1}), kNow);
   Op update = *origin.update(key(1), {2}, kNow);
-  Op revoke = origin.revoke(key(1), kNow, kNow);
+  Op revoke = origin.revoke(key(1), EndReason::logout, kNow, kNow);
   for (Op* op : {&create, &update, &revoke}) {
     op->expires_ms = kMaxTimeMs + 1;
     EXPECT_EQ(table.apply(*op, kNow), Merged::refused);
@@ -78,7 +78,7 @@ TEST(SessionTable, DoesNotItselfMakeWhatOthersRefuse) {
   SessionRecord far = record({1});
   far.expires = WallTime::max();
   EXPECT_EQ(table.create(key(1), far, kNow).error().code(), Code::invalid);
-  EXPECT_EQ(table.revoke(key(1), WallTime::max(), kNow).expires_ms, kMaxTimeMs);
+  EXPECT_EQ(table.revoke(key(1), EndReason::logout, WallTime::max(), kNow).expires_ms, kMaxTimeMs);
 }
 
 TEST(SessionTable, ActivityFarInTheFutureOverflowsNothing) {
@@ -109,7 +109,7 @@ TEST(SessionTable, ARevocationWinsInWhateverOrder) {
   SessionTable origin(idle_hour(), node(1));
   auto create = origin.create(key(1), record({1}), kNow);
   auto update = origin.update(key(1), {2}, kNow);
-  const Op revoke = origin.revoke(key(1), kNow, kNow);
+  const Op revoke = origin.revoke(key(1), EndReason::logout, kNow, kNow);
   std::vector<Op> ops{*create, *update, revoke};
   std::sort(ops.begin(), ops.end(), [](const Op& x, const Op& y) { return x.kind < y.kind; });
   do {
@@ -129,7 +129,7 @@ TEST(SessionTable, ARevocationWinsInWhateverOrder) {
 TEST(SessionTable, RemembersTheRevocationOfAnUnknownSessionUntilItsExpiryAndAMinute) {
   SessionTable table(idle_hour(), node(1)), origin(idle_hour(), node(2));
   auto create = origin.create(key(1), record({1}), kNow);
-  table.revoke(key(1), kNow + 8 * kHour, kNow);
+  table.revoke(key(1), EndReason::logout, kNow + 8 * kHour, kNow);
   table.apply(*create, kNow);
   EXPECT_EQ(table.get(key(1), kNow).state, SessionState::ended);
   EXPECT_EQ(table.sweep(kNow + 8 * kHour, 256), 0u);
@@ -169,7 +169,7 @@ TEST(SessionTable, ReplicatesATouchOnlyWhenItMovedByAQuantum) {
   EXPECT_LT(op->payload.size(), 24u);
   EXPECT_FALSE(table.touch(key(1), kNow + std::chrono::minutes(4)));
   EXPECT_FALSE(table.touch(key(9), kNow));
-  table.revoke(key(1), kNow, kNow);
+  table.revoke(key(1), EndReason::logout, kNow, kNow);
   EXPECT_FALSE(table.touch(key(1), kNow + std::chrono::minutes(30)));
 }
 
@@ -191,7 +191,7 @@ TEST(SessionTable, WhenFullItRefusesItsOwnCreationsButTakesThoseOfOthersAndRevoc
   SessionTable small({.max_entries = 1}, node(1)), other(idle_hour(), node(2));
   ASSERT_TRUE(small.create(key(1), record({1}), kNow));
   EXPECT_EQ(small.create(key(2), record({1}), kNow).error().code(), Code::limit);
-  small.revoke(key(3), kNow + kHour, kNow);
+  small.revoke(key(3), EndReason::logout, kNow + kHour, kNow);
   EXPECT_EQ(small.get(key(3), kNow).state, SessionState::ended);
   small.apply(*other.create(key(4), record({1}), kNow), kNow);
   EXPECT_EQ(small.get(key(4), kNow).state, SessionState::live);
@@ -227,6 +227,198 @@ TEST(SessionTable, CarriesOnWhenAnOpIsMalformedOrOfAKindItDoesNotKnow) {
   EXPECT_EQ(table.size(), 0u);
 }
 
+// ---------------------------------------------------------------- marks
+
+SessionRecord record_of(const std::vector<Key>& scopes, WallTime at = kNow) {
+  SessionRecord made = record({1}, at);
+  made.scopes = scopes;
+  return made;
+}
+
+TEST(Marks, EndASessionThatArrivesLater) {
+  SessionTable origin(idle_hour(), node(1)), admin(idle_hour(), node(2)), table(idle_hour(), node(3));
+  const Op create = *origin.create(key(1), record_of({key(100)}), kNow);
+  admin.apply(create, kNow);
+  const Op mark = admin.mark(key(100), kNow + 8 * kHour, kNow);
+  EXPECT_EQ(table.apply(mark, kNow), Merged::marked);
+  EXPECT_EQ(table.apply(mark, kNow), Merged::nothing);
+  table.apply(create, kNow);
+  EXPECT_EQ(table.get(key(1), kNow).state, SessionState::ended);
+  EXPECT_EQ(table.get(key(1), kNow).reason, EndReason::administrator);
+  EXPECT_FALSE(table.touch(key(1), kNow + kHour / 2));
+}
+
+// Clocks may be wrong by any amount: what counts is who knew of what.
+TEST(Marks, EndWhatWasKnownAndNotALoginThatCameAfterWhateverTheClocksSay) {
+  SessionTable fast(idle_hour(), node(1)), slow(idle_hour(), node(2));
+  const Op before = *fast.create(key(1), record_of({key(100)}, kNow + 30s), kNow + 30s);
+  slow.apply(before, kNow);
+  const Op mark = slow.mark(key(100), kNow + 9 * kHour, kNow);
+  EXPECT_EQ(slow.get(key(1), kNow).state, SessionState::ended) << "known, though from a clock ahead";
+
+  SessionTable very_fast(idle_hour(), node(4)), other(idle_hour(), node(5));
+  other.apply(*very_fast.create(key(3), record_of({key(100), key(150)}, kNow + 3 * kHour), kNow + 3 * kHour),
+              kNow);
+  other.mark(key(150), kNow + 9 * kHour, kNow);
+  EXPECT_EQ(other.get(key(3), kNow).state, SessionState::ended) << "known, though from a clock not followed";
+
+  SessionTable hours_ahead(idle_hour(), node(3));
+  const Op late = hours_ahead.mark(key(200), kNow + 20 * kHour, kNow + 5 * kHour);
+  EXPECT_EQ(slow.apply(late, kNow), Merged::marked);
+  const Op after = *slow.create(key(2), record_of({key(200)}), kNow);
+  EXPECT_EQ(slow.get(key(2), kNow).state, SessionState::live) << "made where the mark was known";
+  hours_ahead.apply(after, kNow + 5 * kHour);
+  EXPECT_EQ(hours_ahead.get(key(2), kNow).state, SessionState::live);
+  slow.mark(everybody(), kNow + 9 * kHour, kNow);
+  EXPECT_EQ(slow.get(key(2), kNow).state, SessionState::ended)
+      << "though its stamp is far ahead by the mark before";
+}
+
+TEST(Marks, EndWhatAFastClockMakesMeanwhileElsewhere) {
+  SessionTable fast(idle_hour(), node(1)), admin(idle_hour(), node(2));
+  const Op create = *fast.create(key(1), record_of({key(100)}, kNow + 50s), kNow + 50s);
+  const Op mark = admin.mark(key(100), kNow + 9 * kHour, kNow);
+  admin.apply(create, kNow);
+  EXPECT_EQ(admin.get(key(1), kNow).state, SessionState::ended);
+}
+
+TEST(Marks, OfTheFarFutureLockNobodyOut) {
+  SessionTable table(idle_hour(), node(1)), origin(idle_hour(), node(2));
+  Op mark = origin.mark(everybody(), from_unix_ms(kMaxTimeMs), kNow);
+  for (uint64_t far : {UINT64_MAX, replication::hlc_from(from_unix_ms(kMaxTimeMs + 1))}) {
+    mark.hlc = far;
+    EXPECT_EQ(table.apply(mark, kNow), Merged::refused);
+  }
+  mark.hlc = replication::hlc_from(kNow + 48 * kHour);
+  EXPECT_EQ(table.apply(mark, kNow), Merged::marked);
+  ASSERT_TRUE(table.create(key(1), record_of({}), kNow));
+  EXPECT_EQ(table.get(key(1), kNow).state, SessionState::live);
+  EXPECT_TRUE(table.update(key(1), {2}, kNow));
+}
+
+TEST(Marks, TravelAsTheEndOfASessionToWhoDoesNotKnowThem) {
+  SessionTable origin(idle_hour(), node(1)), puller(idle_hour(), node(2)), joiner(idle_hour(), node(3));
+  ASSERT_TRUE(origin.create(key(1), record_of({key(100)}), kNow));
+  origin.mark(key(100), kNow + 9 * kHour, kNow);
+  const auto state = origin.state_of(replication::StoreId::session, key(1));
+  puller.apply({replication::StoreId::session, key(1), *state}, kNow);
+  EXPECT_EQ(puller.get(key(1), kNow).state, SessionState::ended);
+  replication::SnapshotCursor cursor;
+  for (bool more = true; more;) {
+    std::vector<replication::StateEntry> entries;
+    more = origin.next(cursor, 1, entries);
+    ASSERT_LE(entries.size(), 1u);
+    for (const auto& entry : entries) joiner.apply(entry, kNow);
+    EXPECT_NE(joiner.get(key(1), kNow).state, SessionState::live);
+  }
+  EXPECT_EQ(joiner.content_hash(kNow), origin.content_hash(kNow));
+}
+
+TEST(Marks, BecomeTombstonesThatOutliveThem) {
+  SessionTable table(idle_hour(), node(1));
+  ASSERT_TRUE(table.create(key(1), record_of({key(100)}), kNow));
+  const uint64_t before = table.content_hash(kNow);
+  table.mark(key(100), kNow + kHour, kNow);
+  EXPECT_NE(table.content_hash(kNow), before);
+  const size_t with_body = table.bytes();
+  table.sweep(kNow, 256);
+  EXPECT_LT(table.bytes(), with_body);
+  table.sweep(kNow + kHour + kTombstoneGrace, 256);
+  EXPECT_EQ(table.marks(), 0u);
+  EXPECT_EQ(table.get(key(1), kNow + kHour + kTombstoneGrace).state, SessionState::ended);
+}
+
+TEST(Marks, AgeIsNoRevocation) {
+  SessionTable table(idle_hour(), node(1));
+  ASSERT_TRUE(table.create(key(1), record_of({key(100)}), kNow));
+  const WallTime late = kNow + 2 * kHour;
+  EXPECT_TRUE(table.get(key(1), late).expired);
+  EXPECT_FALSE(table.is_revoked(key(1), late));
+  table.mark(key(100), late + kHour, late);
+  EXPECT_TRUE(table.is_revoked(key(1), late));
+  EXPECT_FALSE(table.get(key(1), late).expired);
+}
+
+TEST(SessionTable, ASecondCreationOfAKeyTakesNobodyOutOfItsScopes) {
+  SessionTable early(idle_hour(), node(1)), late(idle_hour(), node(2)), table(idle_hour(), node(3));
+  const Op first = *early.create(key(1), record_of({key(100)}), kNow);
+  const Op second = *late.create(key(1), record_of({key(101)}, kNow + 1s), kNow + 1s);
+  table.apply(second, kNow);
+  table.mark(key(101), kNow + 9 * kHour, kNow + 2s);
+  EXPECT_EQ(table.get(key(1), kNow + 2s).state, SessionState::ended);
+  table.apply(first, kNow);
+  EXPECT_EQ(table.get(key(1), kNow + 2s).state, SessionState::ended);
+}
+
+TEST(SessionTable, TheLargestSessionFitsAnOpAndAState) {
+  SessionTable table(idle_hour(), node(1));
+  SessionRecord largest = record(Bytes(kMaxSessionBody));
+  for (uint8_t i = 0; i < kMaxScopes; ++i) largest.scopes.push_back(key(i));
+  const auto op = table.create(key(1), largest, kNow);
+  ASSERT_TRUE(op);
+  EXPECT_LE(op->payload.size(), replication::kMaxPayload);
+  EXPECT_LE(table.state_of(replication::StoreId::session, key(1))->size(), replication::kMaxPayload);
+}
+
+TEST(SessionTable, RefusesStampsThatNoClockGives) {
+  SessionTable table(idle_hour(), node(1)), origin(idle_hour(), node(2));
+  Op create = *origin.create(key(1), record({1}), kNow);
+  create.hlc = UINT64_MAX;
+  EXPECT_EQ(table.apply(create, kNow), Merged::refused);
+}
+
+TEST(Marks, GoWhenNothingIsLeftThatTheyCouldEnd) {
+  SessionTable table(idle_hour(), node(1)), late(idle_hour(), node(2));
+  const Op mark = table.mark(key(100), kNow + kHour, kNow);
+  const size_t with = table.bytes();
+  EXPECT_GT(with, 0u);
+  table.sweep(kNow + kHour + kTombstoneGrace - 1ms, 256);
+  EXPECT_EQ(table.marks(), 1u);
+  table.sweep(kNow + kHour + kTombstoneGrace, 256);
+  EXPECT_EQ(table.marks(), 0u);
+  EXPECT_EQ(table.bytes(), 0u);
+  EXPECT_EQ(late.apply(mark, kNow + kHour + kTombstoneGrace), Merged::nothing);
+  EXPECT_EQ(late.marks(), 0u);
+}
+
+TEST(Marks, AreRefusedWhenTheyAreMalformed) {
+  SessionTable table(idle_hour(), node(1)), origin(idle_hour(), node(2));
+  const Op mark = origin.mark(key(100), kNow + kHour, kNow);
+  Op wrong = mark;
+  wrong.kind = 9;
+  EXPECT_EQ(table.apply(wrong, kNow), Merged::refused);
+  wrong = mark;
+  wrong.payload = {1};
+  EXPECT_EQ(table.apply(wrong, kNow), Merged::refused);
+  wrong = mark;
+  wrong.hlc = 0;
+  EXPECT_EQ(table.apply(wrong, kNow), Merged::refused);
+  wrong = mark;
+  wrong.expires_ms = kMaxTimeMs + 1;
+  EXPECT_EQ(table.apply(wrong, kNow), Merged::refused);
+  Bytes state = *origin.state_of(replication::StoreId::mark, key(100));
+  ASSERT_EQ(state.size(), 16u);
+  EXPECT_EQ(table.apply({replication::StoreId::mark, key(100), state}, kNow), Merged::marked);
+  state.pop_back();
+  EXPECT_EQ(table.apply({replication::StoreId::mark, key(101), state}, kNow), Merged::refused);
+  EXPECT_EQ(table.marks(), 1u);
+}
+
+TEST(SessionTable, RefusesTooManyScopes) {
+  SessionTable table(idle_hour(), node(1)), origin(idle_hour(), node(2));
+  std::vector<Key> many;
+  for (uint8_t i = 0; i <= kMaxScopes; ++i) many.push_back(key(i));
+  EXPECT_EQ(table.create(key(2), record_of(many), kNow).error().code(), Code::invalid);
+  Op create = *origin.create(key(3), record({1}), kNow);
+  create.payload = create_payload(record_of(many));
+  EXPECT_EQ(table.apply(create, kNow), Merged::refused);
+  create.payload = create_payload(record_of({key(2), key(1)}));
+  EXPECT_EQ(table.apply(create, kNow), Merged::refused) << "not in order";
+  many.pop_back();
+  many.push_back(many.front());
+  EXPECT_TRUE(table.create(key(1), record_of(many), kNow)) << "twice is once";
+}
+
 // ---------------------------------------------------------------- as a lattice
 
 // Random ops of three origins over few keys, each made on that origin's own table.
@@ -239,8 +431,8 @@ std::vector<Op> random_ops(std::mt19937_64& rng, size_t count) {
     const Key at = key(static_cast<uint8_t>(rng() % 6));
     const WallTime now = kNow + std::chrono::seconds(rng() % 1000);
     std::optional<Op> op;
-    switch (rng() % 12) {
-      case 0: op = origin.revoke(at, now + 9 * kHour, now); break;
+    switch (rng() % 13) {
+      case 0: op = origin.revoke(at, EndReason{static_cast<uint8_t>(rng() % 5)}, now + 9 * kHour, now); break;
       case 1:
       case 2: op = origin.touch(at, now + std::chrono::minutes(rng() % 50)); break;
       case 3:
@@ -251,8 +443,12 @@ std::vector<Op> random_ops(std::mt19937_64& rng, size_t count) {
       case 6:  // some of what the others wrote arrives here
         if (!ops.empty()) origin.apply(ops[rng() % ops.size()], now);
         break;
-      default:
-        if (auto made = origin.create(at, record(Bytes(rng() % 9, 5), now), now)) op = *made;
+      case 7: op = origin.mark(key(static_cast<uint8_t>(100 + rng() % 2)), now + 9 * kHour, now); break;
+      default: {
+        SessionRecord fresh = record(Bytes(rng() % 9, 5), now);
+        fresh.scopes = {key(static_cast<uint8_t>(100 + rng() % 3))};
+        if (auto made = origin.create(at, fresh, now)) op = *made;
+      }
     }
     if (op) ops.push_back(*op);
     if (ops.size() < count && rng() % 50 == 0)
