@@ -183,26 +183,58 @@ void add_format(CLI::App& sub, std::string& value, const std::vector<std::string
       ->capture_default_str();
 }
 
-using Declare = std::function<CLI::App*(const char* name, const char* help, std::function<int()> body)>;
+using Declare =
+    std::function<CLI::App*(CLI::App& parent, const char* name, const char* help, std::function<int()> body)>;
+
+void add_node_options(CLI::App& sub, NodeOptions& options) {
+  sub.footer(config_footer());
+  sub.add_option("--socket", options.socket,
+                 "the node's control socket; by default as the configuration says");
+  sub.add_option("--timeout", options.timeout_seconds, "seconds to wait")->check(CLI::Range(1, 3600));
+}
+
+// What a running node is asked about sessions.
+void declare_session_commands(CLI::App& app, const Declare& command, NodeOptions& options,
+                              NodeCommands& node) {
+  CLI::App* sessions = app.add_subcommand("sessions", "who is logged in, and ending it");
+  sessions->fallthrough();
+  sessions->require_subcommand(1);
+  CLI::App* list =
+      command(*sessions, "list", "the sessions that are live", [&] { return node.list_sessions(); });
+  list->add_option("--limit", options.limit, "show at most so many")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  CLI::App* show = command(*sessions, "show", "one session, and why it has ended if it has",
+                           [&] { return node.show_session(); });
+  show->add_option("session", options.session, "its reference, as logs and lists show it")->required();
+  CLI::App* revoke =
+      command(*sessions, "revoke", "end one session, all of a user, or all there are, on every node",
+              [&] { return node.revoke_sessions(); });
+  revoke->add_option("session", options.session, "its reference, as logs and lists show it");
+  revoke->add_flag("--everybody", options.everybody, "all sessions that were made before now");
+  for (CLI::App* sub : {list, revoke}) {
+    sub->add_option("--user", options.user, "of this subject, preferred_username or email");
+    sub->add_option("--connector", options.connector, "logged in by this connector");
+  }
+  for (CLI::App* sub : {list, show, revoke}) {
+    add_format(*sub, options.format, {"text", "json"});
+    add_node_options(*sub, options);
+  }
+}
 
 // What a running node is asked.
-void declare_node_commands(const Declare& command, NodeOptions& options, NodeCommands& node) {
-  CLI::App* members =
-      command("members", "who is in the node's clusters, who is not and why", [&] { return node.members(); });
+void declare_node_commands(CLI::App& app, const Declare& command, NodeOptions& options, NodeCommands& node) {
+  CLI::App* members = command(app, "members", "who is in the node's clusters, who is not and why",
+                              [&] { return node.members(); });
   add_format(*members, options.format, {"text", "json"});
   CLI::App* leave =
-      command("leave", "stop the running node in order, as SIGTERM does", [&] { return node.leave(); });
-  CLI::App* forget =
-      command("forget", "stop dialling and remembering a node that is gone", [&] { return node.forget(); });
+      command(app, "leave", "stop the running node in order, as SIGTERM does", [&] { return node.leave(); });
+  CLI::App* forget = command(app, "forget", "stop dialling and remembering a node that is gone",
+                             [&] { return node.forget(); });
   forget->add_option("node", options.node, "its id, the beginning of it, or its name")->required();
-  CLI::App* health =
-      command("health", "whether the running node is up: status 0 if it is", [&] { return node.health(); });
-  for (CLI::App* sub : {members, leave, forget, health}) {
-    sub->footer(config_footer());
-    sub->add_option("--socket", options.socket,
-                    "the node's control socket; by default as the configuration says");
-    sub->add_option("--timeout", options.timeout_seconds, "seconds to wait")->check(CLI::Range(1, 3600));
-  }
+  CLI::App* health = command(app, "health", "whether the running node is up: status 0 if it is",
+                             [&] { return node.health(); });
+  for (CLI::App* sub : {members, leave, forget, health}) add_node_options(*sub, options);
 }
 
 // Declares the commands; the chosen one is left in `chosen`.
@@ -249,9 +281,8 @@ void declare(CLI::App& app, Options& options, Commands& commands, NodeCommands& 
   }
   command(app, "hash-password", "hash a password from standard input for a connector of the type local",
           [&] { return commands.hash_password(); });
-  declare_node_commands([&](const char* name, const char* help,
-                            std::function<int()> body) { return command(app, name, help, std::move(body)); },
-                        options.node, node_commands);
+  declare_node_commands(app, command, options.node, node_commands);
+  declare_session_commands(app, command, options.node, node_commands);
 }
 
 // A line of standard input; a terminal does not show what is typed.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "http/message.h"
 
 namespace kith::app {
 
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr int kUnconfirmed = 3;
 constexpr Duration kAskAgain = 50ms;
 
 // Columns as wide as their widest cell; what comes from other nodes cannot steer the terminal.
@@ -210,7 +213,7 @@ int NodeCommands::leave() {
 }
 
 int NodeCommands::forget() {
-  auto body = ask("DELETE", "/v1/departed/" + options_.node);
+  auto body = ask("DELETE", "/v1/departed/" + http::encode_component(options_.node));
   if (!body) return kFailed;
   shell_.out << "forgotten: " << cell(*body, "id") << '\n';
   return kDone;
@@ -221,6 +224,82 @@ int NodeCommands::health() {
   if (!body) return kFailed;
   shell_.out << cell(*body, "status") << '\n';
   return find_string(*body, "status") == "up" ? kDone : kFailed;
+}
+
+int NodeCommands::list_sessions() {
+  auto body = ask("GET", "/v1/sessions" + session_query() + "&limit=" + std::to_string(options_.limit));
+  if (!body) return kFailed;
+  if (options_.format == "json") {
+    shell_.out << json::serialize(*body) << '\n';
+    return kDone;
+  }
+  Table table({"SESSION", "USER", "CONNECTOR", "CREATED", "LAST SEEN", "EXPIRES"});
+  for (const json::value& each : list_of(*body, "sessions")) {
+    if (!each.is_object()) continue;
+    const json::object& row = each.as_object();
+    for (const json::value& user : list_of(row, "users")) {
+      if (!user.is_object()) continue;
+      table.add({cell(row, "ref"), cell(user.as_object(), "user"), cell(user.as_object(), "connector"),
+                 cell(row, "created"), cell(row, "last_seen"), cell(row, "expires")});
+    }
+  }
+  if (!table.empty()) shell_.out << table.text("");
+  shell_.err << cell(*body, "matched") << " of " << cell(*body, "live") << " sessions\n";
+  return kDone;
+}
+
+int NodeCommands::show_session() {
+  auto body = ask("GET", "/v1/sessions/" + http::encode_component(options_.session));
+  if (!body) return kFailed;
+  if (options_.format == "json") {
+    shell_.out << json::serialize(*body) << '\n';
+    return kDone;
+  }
+  for (const char* name : {"ref", "state", "reason", "created", "last_seen", "expires"})
+    if (find(*body, name) != nullptr) shell_.out << name << ": " << cell(*body, name) << '\n';
+  for (const json::value& each : list_of(*body, "identities")) {
+    if (!each.is_object()) continue;
+    shell_.out << "identity:\n";
+    for (const char* name : {"connector", "user", "issuer", "acr", "authenticated", "claims"})
+      shell_.out << "  " << name << ": " << cell(each.as_object(), name) << '\n';
+  }
+  return kDone;
+}
+
+int NodeCommands::revoke_sessions() {
+  const int named = !options_.session.empty() + !options_.user.empty() + options_.everybody;
+  if (named != 1 || (options_.user.empty() && !options_.connector.empty())) {
+    shell_.err << "kith: say which: a reference, --user USER (with --connector or without) or --everybody\n";
+    return kUsage;
+  }
+  const std::string which =
+      options_.session.empty() ? session_query() : "/" + http::encode_component(options_.session);
+  auto body = ask("DELETE", "/v1/sessions" + which);
+  if (!body) return kFailed;
+  if (options_.format == "json") {
+    shell_.out << json::serialize(*body) << '\n';
+    return kDone;
+  }
+  shell_.out << "ended: " << cell(*body, "ended") << '\n';
+  const json::value* count = find(*body, "ended");
+  if (!options_.user.empty() && count != nullptr && *count == 0)
+    shell_.err << "nobody of this name is logged in here; sessions of the subject that are not known here "
+                  "yet are ended too\n";
+  if (is_true(*body, "confirmed")) return kDone;
+  std::string names;
+  for (const json::value& name : list_of(*body, "waiting_for"))
+    if (name.is_string()) names.append(names.empty() ? "" : ", ").append(printable(name.as_string(), 120));
+  shell_.err << "it stands, but not every member has confirmed it yet" << (names.empty() ? "" : ": " + names)
+             << '\n';
+  return kUnconfirmed;
+}
+
+std::string NodeCommands::session_query() const {
+  std::string query = options_.everybody ? "?everybody=true" : "?everybody=false";
+  for (const auto& [name, value] :
+       {std::pair("user", &options_.user), std::pair("connector", &options_.connector)})
+    if (!value->empty()) query.append("&").append(name).append("=").append(http::encode_component(*value));
+  return query;
 }
 
 }  // namespace kith::app

@@ -1,4 +1,5 @@
-// The commands that talk to a running node through its control socket: members, leave, forget, health.
+// The commands that talk to a running node through its control socket: members, sessions, leave,
+// forget, health.
 #pragma once
 
 #include "app/cli.h"
@@ -10,6 +11,10 @@ struct NodeOptions {
   std::string socket;           // "": from the configuration
   std::string format = "text";  // or json
   std::string node;             // forget: an id, its beginning, or a name
+  std::string session;          // show, revoke: its reference
+  std::string user, connector;  // sessions of whom; "": of anybody
+  bool everybody = false;       // revoke
+  int limit = 100;              // list
   int timeout_seconds = 30;
 };
 
@@ -24,11 +29,15 @@ class NodeCommands {
   int leave();
   int forget();
   int health();
+  int list_sessions();
+  int show_session();
+  int revoke_sessions();
 
  private:
   Result<std::string> socket() const;
   // The body of an answer with the status 2xx; says what is wrong otherwise.
   std::optional<json::object> ask(const std::string& method, const std::string& path);
+  std::string session_query() const;
   void complain(const Error& error, const std::string& socket);
 
   Shell& shell_;

@@ -59,18 +59,26 @@ ControlReply ControlServer::no_action(const http::RequestHead& request) const {
   return control_failure(404, "this version of kith has nothing at " + request.target.path);
 }
 
-runtime::Task<void> ControlServer::handle(http::Exchange& exchange) {
-  const http::RequestHead& request = exchange.request();
+runtime::Task<ControlReply> ControlServer::act(const http::RequestHead& request) {
   std::string wanted = request.method + " " + request.target.path;
-  std::string argument;
+  ControlRequest asked;
   auto action = actions_.find(wanted);
   if (action == actions_.end()) {
-    size_t slash = wanted.rfind('/');
-    argument = wanted.substr(slash + 1);
+    const size_t slash = wanted.rfind('/');
+    auto argument = http::decode_component(std::string_view(wanted).substr(slash + 1));
+    if (!argument) co_return control_failure(400, argument.error().message());
+    asked.argument = std::move(*argument);
     action = actions_.find(wanted.substr(0, slash + 1));
   }
-  ControlReply reply = no_action(request);
-  if (action != actions_.end()) reply = co_await action->second(std::move(argument));
+  if (action == actions_.end()) co_return no_action(request);
+  auto query = http::parse_form(request.target.query);
+  if (!query) co_return control_failure(400, query.error().message());
+  asked.query.insert(query->begin(), query->end());
+  co_return co_await action->second(std::move(asked));
+}
+
+runtime::Task<void> ControlServer::handle(http::Exchange& exchange) {
+  ControlReply reply = co_await act(exchange.request());
   http::ResponseHead head;
   head.status = reply.status;
   head.headers.add("Cache-Control", "no-store");

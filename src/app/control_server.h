@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "base/json.h"
 #include "http/server.h"
@@ -19,10 +20,19 @@ struct ControlReply {
 };
 ControlReply control_failure(int status, std::string words);
 
+struct ControlRequest {
+  std::string argument;                      // what follows a path that ends in '/', decoded
+  std::map<std::string, std::string> query;  // decoded
+  // "" when it is not there.
+  std::string_view get(const std::string& name) const {
+    auto found = query.find(name);
+    return found == query.end() ? std::string_view() : found->second;
+  }
+};
+
 class ControlServer final : http::Handler {
  public:
-  // argument: what follows a path that ends in '/'.
-  using Action = std::function<runtime::Task<ControlReply>(std::string argument)>;
+  using Action = std::function<runtime::Task<ControlReply>(ControlRequest request)>;
 
   // Binds the socket; errors name the path.
   static Result<std::unique_ptr<ControlServer>> open(platform::Runtime& runtime, const std::string& path,
@@ -38,6 +48,7 @@ class ControlServer final : http::Handler {
  private:
   ControlServer(platform::Runtime& runtime, std::unique_ptr<runtime::Network> network, Log log);
   runtime::Task<void> handle(http::Exchange& exchange) override;
+  runtime::Task<ControlReply> act(const http::RequestHead& request);
   // 404, or 405 when another method would be right.
   ControlReply no_action(const http::RequestHead& request) const;
 

@@ -11,6 +11,7 @@
 #include "app/heartbeat.h"
 #include "app/node_control.h"
 #include "app/reload.h"
+#include "app/session_control.h"
 #include "app/version.h"
 #include "cluster/cluster.h"
 #include "cluster/node_key.h"
@@ -52,8 +53,9 @@ class Node final : public gateway::HealthSource {
         log_(std::move(sink), "node"),
         name_(node_name(config_.node)),
         runtime_(std::max(1u, std::thread::hardware_concurrency())),
-        reloader_(runtime_.control_ports(), std::move(source), [this](const Config& fresh) { apply(fresh); },
-                  log_.named("reload")) {}
+        reloader_(
+            runtime_.control_ports(), std::move(source), [this](const Config& fresh) { apply(fresh); },
+            log_.named("reload")) {}
   ~Node() override = default;
 
   Result<void> build();
@@ -70,6 +72,9 @@ class Node final : public gateway::HealthSource {
   Result<void> build_tls();
   Result<void> build_control();
   cluster::Cluster* find_cluster(const std::string& name);
+  cluster::SessionStore& sessions() {
+    return session_cluster_ != nullptr ? session_cluster_->sessions() : *local_sessions_;
+  }
   void start();
   void on_signal(int signal);
   void begin_drain(Log::Fields why);
@@ -162,8 +167,9 @@ Result<void> Node::build_control() {
     return {};
   }
   control_ = std::move(*opened);
-  serve_node(*control_, {name_, runtime_.control(), clusters_, *this,
-                         [this] { begin_drain({{"asked", "control socket"}}); }});
+  serve_node(*control_, {name_, runtime_.control(), clusters_, *this, [this] {
+                           begin_drain({{"asked", "control socket"}});
+                         }});
   return {};
 }
 
@@ -177,7 +183,8 @@ Result<void> Node::build() {
   if (session.store == gateway::SessionConfig::Store::cluster) {
     session_cluster_ = find_cluster(session.cluster);
     if (session_cluster_ == nullptr)
-      return Error(Code::invalid, "session.store.cluster.name: no running cluster '" + session.cluster + "'", Side::config);
+      return Error(Code::invalid, "session.store.cluster.name: no running cluster '" + session.cluster + "'",
+                   Side::config);
     if (routing.enabled) {
       routing_cluster_ = find_cluster(routing.cluster);
       if (routing_cluster_ == nullptr)
@@ -190,10 +197,24 @@ Result<void> Node::build() {
     local_sessions_ = cluster::make_local_session_store(session.local_capacity, session.idle_timeout);
     Bytes random(32);
     runtime_.control_ports().entropy.fill(random);
-    cookie_keys = std::make_shared<const cluster::CookieKeys>(cluster::CookieKeys::List{crypto::Secret(std::move(random))});
+    cookie_keys = std::make_shared<const cluster::CookieKeys>(
+        cluster::CookieKeys::List{crypto::Secret(std::move(random))});
   }
   KITH_TRY(auto routes, gateway::make_routes(config_.gateway));
   for (size_t i = 0; i < runtime_.worker_count(); ++i) KITH_TRY_VOID(build_worker(i, routes, cookie_keys));
+  if (control_) {
+    std::vector<std::string> connectors;
+    for (const identity::ConnectorConfig& entry : config_.gateway.connectors)
+      connectors.push_back(identity::connector_name(entry));
+    serve_sessions(*control_,
+                   {.loop = runtime_.control(),
+                    .store = sessions(),
+                    .cluster = session_cluster_,
+                    .cookie_keys = cookie_keys,
+                    .connectors = std::move(connectors),
+                    .longest = std::chrono::duration_cast<std::chrono::milliseconds>(session.max_timeout),
+                    .log = log_.named("sessions")});
+  }
 
   if (session_cluster_ == nullptr) return {};
   std::vector<cluster::Worker> handlers;
@@ -229,7 +250,7 @@ Result<void> Node::build_worker(size_t index, std::shared_ptr<const gateway::Rou
       gateway::Services{
           .ports = ports,
           .client = *worker->client,
-          .store = cluster != nullptr ? cluster->sessions() : *local_sessions_,
+          .store = sessions(),
           .forwarder = routing != nullptr ? &routing->forwarder() : nullptr,
           .forwards_beyond_store = routing != nullptr && routing != cluster,
           .connectors = std::move(connectors),
@@ -292,7 +313,8 @@ cluster::Standing Node::standing() const {
 }
 
 bool Node::degraded() const {
-  return std::any_of(clusters_.begin(), clusters_.end(), [](const auto& cluster) { return cluster->degraded(); });
+  return std::any_of(clusters_.begin(), clusters_.end(),
+                     [](const auto& cluster) { return cluster->degraded(); });
 }
 
 void Node::start() {
@@ -300,12 +322,14 @@ void Node::start() {
   if (control_) control_->start();
   for (size_t i = 0; i < workers_.size(); ++i) {
     Worker* worker = workers_[i].get();
-    runtime_.worker(i).post([worker] { worker->scope.spawn(worker->server->serve(std::move(worker->listener))); });
+    runtime_.worker(i).post(
+        [worker] { worker->scope.spawn(worker->server->serve(std::move(worker->listener))); });
   }
   const gateway::HealthConfig& health = config_.gateway.health;
   if (health.heartbeat)
-    heartbeat_ = std::make_unique<Heartbeat>(runtime_.control(), health.heartbeat_interval, health.heartbeat_level,
-                                             name_, std::string(version()), config_.version, log_.named("telemetry"));
+    heartbeat_ =
+        std::make_unique<Heartbeat>(runtime_.control(), health.heartbeat_interval, health.heartbeat_level,
+                                    name_, std::string(version()), config_.version, log_.named("telemetry"));
   reloader_.watch(reload_scope_);
   serving_ = true;
   const http::HttpConfig& http = config_.gateway.http;
@@ -422,7 +446,8 @@ int run_node(Config config, std::shared_ptr<LogSink> sink, ConfigSource source) 
   Log log(sink, "node");
   // Strangers may hold cluster::Doorkeeper::kMaxKnocking connections; the rest must be enough for all others.
   if (size_t files = platform::raise_file_limit(); files < 4 * cluster::Doorkeeper::kMaxKnocking)
-    log.warn("few connections can be open at a time: raise the limit of open files (LimitNOFILE)", {{"files", files}});
+    log.warn("few connections can be open at a time: raise the limit of open files (LimitNOFILE)",
+             {{"files", files}});
   Node node(std::move(config), std::move(sink), std::move(source));
   auto built = node.build();
   if (!built) {

@@ -44,15 +44,16 @@ ControlReply forget(const NodeControl& node, const std::string& who) {
 }  // namespace
 
 void serve_node(ControlServer& server, NodeControl node) {
-  server.on("GET /v1/members", [node](const std::string&) { return ready(members(node)); });
-  server.on("GET /v1/health", [node](const std::string&) {
+  server.on("GET /v1/members", [node](const ControlRequest&) { return ready(members(node)); });
+  server.on("GET /v1/health", [node](const ControlRequest&) {
     return ready({200, {{"status", gateway::to_string(node.health.health())}}});
   });
-  server.on("POST /v1/leave", [node](const std::string&) {
+  server.on("POST /v1/leave", [node](const ControlRequest&) {
     node.leave();
     return ready({202, {{"status", "leaving"}}});
   });
-  server.on("DELETE /v1/departed/", [node](const std::string& who) { return ready(forget(node, who)); });
+  server.on("DELETE /v1/departed/",
+            [node](const ControlRequest& request) { return ready(forget(node, request.argument)); });
 }
 
 }  // namespace kith::app

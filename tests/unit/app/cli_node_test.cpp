@@ -58,6 +58,60 @@ TEST(NodeCommands, members_in_json_is_what_the_node_answered) {
   EXPECT_EQ(*shown, *parse_json(kMembers));
 }
 
+const std::string kSessions = R"({"sessions":[
+  {"ref":"0123456789abcdef","users":[{"connector":"corp","user":"alice\u001b[31m"},{"connector":"local","user":"al"}],
+   "created":"then","last_seen":"now","expires":"later"}],"matched":1,"live":7})";
+
+TEST(NodeCommands, sessions_list_shows_whose_they_are) {
+  Bench bench;
+  bench.answers = {answer(kSessions)};
+  Ran ran = bench.run(
+      {"sessions", "list", "--user", "al&ice", "--connector", "corp", "--limit", "5", "--socket", "/a"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(bench.asked, std::vector<std::string>{
+                             "GET /v1/sessions?everybody=false&user=al%26ice&connector=corp&limit=5 at /a"});
+  EXPECT_NE(ran.out.find("0123456789abcdef  al  "), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.err, "1 of 7 sessions\n");
+  EXPECT_EQ(ran.out.find('\x1b'), std::string::npos);
+}
+
+TEST(NodeCommands, sessions_show_says_why_one_has_ended) {
+  Bench bench;
+  bench.answers = {answer(R"({"ref":"0123456789abcdef","state":"ended","reason":"logout"})"),
+                   answer(R"({"error":"no session has this reference here"})", 404)};
+  Ran ran = bench.run({"sessions", "show", "0123456789abcdef", "--socket", "/a"});
+  EXPECT_EQ(ran.out, "ref: 0123456789abcdef\nstate: ended\nreason: logout\n");
+  ran = bench.run({"sessions", "show", "../x", "--socket", "/a"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.err, "kith: no session has this reference here\n");
+  EXPECT_EQ(bench.asked.back(), "GET /v1/sessions/..%2Fx at /a");
+}
+
+TEST(NodeCommands, sessions_revoke_takes_one_way_to_say_which_and_tells_who_has_not_confirmed) {
+  Bench bench;
+  for (const std::vector<std::string>& none : {std::vector<std::string>{},
+                                               {"--connector", "corp"},
+                                               {"abc", "--user", "al"},
+                                               {"--user", "al", "--everybody"},
+                                               {"abc", "--connector", "corp"}}) {
+    std::vector<std::string> arguments{"sessions", "revoke", "--socket", "/a"};
+    arguments.insert(arguments.end(), none.begin(), none.end());
+    EXPECT_EQ(bench.run(arguments).status, 2);
+  }
+  EXPECT_TRUE(bench.asked.empty());
+  bench.answers = {answer(R"({"ended":3,"users":[],"confirmed":true,"waiting_for":[]})"),
+                   answer(R"({"ended":1,"users":[],"confirmed":false,"waiting_for":["b","c"]})")};
+  Ran ran = bench.run({"sessions", "revoke", "--user", "al", "--socket", "/a"});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_EQ(ran.out, "ended: 3\n");
+  EXPECT_EQ(ran.err, "");
+  ran = bench.run({"sessions", "revoke", "0123456789abcdef", "--socket", "/a"});
+  EXPECT_EQ(ran.status, 3);
+  EXPECT_EQ(ran.err, "it stands, but not every member has confirmed it yet: b, c\n");
+  EXPECT_EQ(bench.asked, (std::vector<std::string>{"DELETE /v1/sessions?everybody=false&user=al at /a",
+                                                   "DELETE /v1/sessions/0123456789abcdef at /a"}));
+}
+
 TEST(NodeCommands, without_a_running_node_it_says_so_with_the_path) {
   Bench bench = with_file();
   Ran ran = bench.run({"members", "-c", "/k.yaml"});
