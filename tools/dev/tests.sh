@@ -25,11 +25,17 @@ cmd_test() {
   summary $((SECONDS - started))
 }
 
+# A part that begins has failed until it has counted: whatever ends it early, the last line tells.
+begins() {
+  echo "0 1" >"$counts/$1.count"
+}
+
 # GoogleTest programs of a preset through ctest; each case is counted.
 run_ctest() {
   local name="$1" preset="$2" results="$counts/$1.gtest"
   shift 2
   mkdir -p "$results"
+  begins "$name"
   say "running the tests of build/$preset"
   GTEST_OUTPUT="xml:$results/" ctest --test-dir "build/$preset" --output-on-failure --output-junit "$counts/$name.xml" \
     --parallel "$(nproc)" "$@" >"$counts/$name.txt" 2>&1 || true
@@ -40,7 +46,7 @@ run_ctest() {
 }
 
 failed_to_build() {
-  echo "0 1" >"$counts/$1.count"
+  begins "$1"
   say "part $1: the build failed"
   return 1
 }
@@ -71,6 +77,7 @@ part_release() {
 
 part_integration() {
   need_packages "for the integration tests" "${integration_packages[@]}"
+  begins integration
   say "integration: real processes, real sockets"
   python3 tests/run.py --bin build/release --jobs 2 --counts "$counts/integration.count" tests/integration
 }
@@ -84,16 +91,17 @@ part_netns() {
     say "netns: left out: $why"
     return
   fi
+  begins netns
   say "netns: nodes in network namespaces, faults by nftables"
   python3 tests/run.py --bin build/release --counts "$counts/netns.count" tests/netns
 }
 
 part_e2e() {
   need_packages "for the end-to-end tests" "${e2e_packages[@]}"
+  begins e2e
   say "end to end: load balancers, an identity provider, many users, a browser"
   npm ci --prefix tests/e2e --no-audit --no-fund --loglevel=error </dev/null >"$counts/npm.txt" 2>&1 || {
     cat "$counts/npm.txt"
-    echo "0 1" >"$counts/e2e.count"
     return 1
   }
   python3 tests/run.py --bin build/release --counts "$counts/e2e.count" tests/e2e
