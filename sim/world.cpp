@@ -9,7 +9,9 @@
 namespace kith::sim {
 namespace {
 constexpr int64_t kEpochMs = 1'700'000'000'000;  // the wall clock of a fresh world
-}
+
+uint64_t way(const Host& from, const Host& to) { return uint64_t{from.index} << 32 | to.index; }
+}  // namespace
 
 World::World(uint64_t seed, NetworkOptions network)
     : seed_(seed), network_(network), random_(seed), wires_(std::make_unique<Wires>(*this)) {
@@ -162,10 +164,10 @@ void World::power_on(Host& host) {
   wires_->path_opened();
 }
 
-void World::block(const Host& from, const Host& to) { blocked_.emplace(from.index, to.index); }
+void World::block(const Host& from, const Host& to) { blocked_.insert(way(from, to)); }
 
 void World::unblock(const Host& from, const Host& to) {
-  blocked_.erase({from.index, to.index});
+  blocked_.erase(way(from, to));
   wires_->path_opened();
 }
 
@@ -198,7 +200,7 @@ void World::heal() {
 bool World::reaches(const Host& from, const Host& to) const {
   if (!to.up) return false;
   if (impaired_ > 0 && &from != &to && (from.mute || to.deaf)) return false;
-  return blocked_.empty() || !blocked_.contains({from.index, to.index});
+  return blocked_.empty() || !blocked_.contains(way(from, to));
 }
 
 }  // namespace kith::sim

@@ -16,8 +16,8 @@
 #include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/net.h"
@@ -177,8 +177,8 @@ class World {
   std::vector<std::unique_ptr<Process>> processes_;
   std::map<std::string, std::vector<IpAddress>> names_;
   std::map<std::string, Services> services_;
-  std::set<std::pair<size_t, size_t>> blocked_;
-  size_t impaired_ = 0;  // deaf and mute flags that are set
+  std::unordered_set<uint64_t> blocked_;  // by way()
+  size_t impaired_ = 0;                   // deaf and mute flags that are set
   std::unique_ptr<Wires> wires_;
 };
 

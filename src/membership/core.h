@@ -383,7 +383,9 @@ class Core {
   bool rings_ = false;
   std::vector<NodeId> members_;  // in no order, ourselves included
   std::set<NodeId> damped_;      // members that are
-  NodeId watched_;               // of those who are gone, whom we looked at last
+  NodeId watched_;               // of those who are gone, whom we looked at last; zero: a round is over
+  uint64_t watched_view_ = ~uint64_t{0};  // the epoch in which the last round began
+  MonoTime watch_at_, forget_at_;         // before these nobody is looked at again
 
   // Newcomers that are taken in together.
   std::vector<NodeId> waiting_;

@@ -13,6 +13,8 @@ constexpr double kHalfLife = 60;             // seconds, of a penalty
 constexpr double kDampedFrom = 2.5, kDampedTo = 1;
 constexpr Duration kCloneWindow = 30s;  // two foreign words within it are a second process
 constexpr Duration kRefutePause = 100ms;
+constexpr Duration kWatchPause = 10s;   // between rounds past those who are gone, in an unchanged view
+constexpr Duration kForgetPause = 60s;  // between looks for those who have been gone long enough
 
 bool is_busy(const Peer& peer) {
   return peer.edge != nullptr && (peer.edge->link || peer.edge->dial.in_flight);
@@ -176,8 +178,10 @@ bool Core::make_room() {
   return true;
 }
 
+// Memory of days needs no look at everybody in every heartbeat.
 void Core::forget_departed() {
-  if (peers_.size() == in_view_) return;
+  if (now_ < forget_at_ || peers_.size() == in_view_) return;
+  forget_at_ = now_ + kForgetPause;
   for (auto at = peers_.begin(); at != peers_.end();) {
     Peer& peer = at->second;
     bool old = !peer.in_view && !is_busy(peer) && now_ - peer.departed_since > config_.departed_memory;
@@ -378,8 +382,15 @@ void Core::place(Edge& edge, bool subject, bool neighbour, bool flooded) {
 }
 
 // The view changes, and with it who would observe a node that is gone. One after the other is looked at.
+// When that is done it rests: a new view, or a node that is gone and that we hear of late, is for the next
+// round.
 void Core::watch_departed() {
   if (!rings_ || peers_.size() == in_view_) return;
+  if (watched_.is_zero()) {
+    if (watched_view_ == epoch_ && now_ < watch_at_) return;
+    watched_view_ = epoch_;
+    watch_at_ = now_ + kWatchPause;
+  }
   auto at = peers_.upper_bound(watched_);
   for (int steps = 0; steps < 64; ++steps, ++at) {
     if (at == peers_.end()) {
