@@ -1,6 +1,7 @@
 #include "app/session_control.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -95,20 +96,17 @@ class Sessions {
     }
     json::array rows;
     uint64_t live = 0, matched = 0;
-    size_t seen = 0;
-    for (size_t part = 0; part < cluster::SessionStore::kParts; ++part) {
-      const std::vector<cluster::SessionListing> here = control_.store.list(part, control_.loop.wall_now());
-      for (const cluster::SessionListing& each : here) {
-        if (++seen % kAtOnce == 0) co_await let_others();
-        if (each.view.state != cluster::SessionState::live) continue;
-        ++live;
-        if (filter.is_any() && rows.size() == limit) continue;  // to count it is enough
-        auto identities = gateway::decode_session_body(each.view.record->body);
-        if (!identities || !filter.takes(*identities)) continue;
-        ++matched;
-        if (rows.size() < limit) rows.push_back(row_of(references_.of(each.key), each.view, *identities));
-      }
-    }
+    auto visit = [&](const cluster::SessionListing& each) {
+      if (each.view.state != cluster::SessionState::live) return Walk::on;
+      ++live;
+      if (filter.is_any() && rows.size() == limit) return Walk::on;  // to count it is enough
+      auto identities = gateway::decode_session_body(each.view.record->body);
+      if (!identities || !filter.takes(*identities)) return Walk::on;
+      ++matched;
+      if (rows.size() < limit) rows.push_back(row_of(references_.of(each.key), each.view, *identities));
+      return Walk::on;
+    };
+    co_await walk(visit);
     if (filter.is_any()) matched = live;
     co_return ControlReply{200, {{"sessions", std::move(rows)}, {"matched", matched}, {"live", live}}};
   }
@@ -153,25 +151,22 @@ class Sessions {
       co_return control_failure(400, "give one of user (with or without connector) and everybody=true");
     WallTime keep_until = control_.loop.wall_now() + control_.longest;
     uint64_t live = 0;
-    size_t seen = 0;
     std::set<Person> people;
-    for (size_t part = 0; part < cluster::SessionStore::kParts; ++part) {
-      const std::vector<cluster::SessionListing> here = control_.store.list(part, control_.loop.wall_now());
-      for (const cluster::SessionListing& each : here) {
-        if (++seen % kAtOnce == 0) co_await let_others();
-        if (each.view.state != cluster::SessionState::live) continue;
-        keep_until = std::max(keep_until, each.view.record->expires);  // another node may allow more
-        if (all) {
-          ++live;
-          continue;
-        }
-        auto identities = gateway::decode_session_body(each.view.record->body);
-        if (!identities || !filter.takes(*identities)) continue;
+    auto visit = [&](const cluster::SessionListing& each) {
+      if (each.view.state != cluster::SessionState::live) return Walk::on;
+      keep_until = std::max(keep_until, each.view.record->expires);  // another node may allow more
+      if (all) {
         ++live;
-        for (const identity::Identity& who : *identities)
-          if (filter.takes(who)) people.emplace(who.connector, who.subject);
+        return Walk::on;
       }
-    }
+      auto identities = gateway::decode_session_body(each.view.record->body);
+      if (!identities || !filter.takes(*identities)) return Walk::on;
+      ++live;
+      for (const identity::Identity& who : *identities)
+        if (filter.takes(who)) people.emplace(who.connector, who.subject);
+      return Walk::on;
+    };
+    co_await walk(visit);
     const auto& known = control_.connectors;
     const bool is_known = std::find(known.begin(), known.end(), filter.connector) != known.end();
     if (!filter.connector.empty() && !is_known && people.empty())
@@ -207,20 +202,30 @@ class Sessions {
     co_return ended(live, people, writes);
   }
 
-  // Other work of the loop goes first.
-  runtime::Task<void> let_others() { co_await runtime::sleep(control_.loop, 0ns); }
+  enum class Walk { on, enough };
 
-  runtime::Task<std::optional<cluster::SessionListing>> find(std::string reference) {
+  // Past every session that is known here, ended ones among them; other work of the loop goes on meanwhile.
+  runtime::Task<void> walk(std::function<Walk(cluster::SessionListing&)> visit) {
     size_t seen = 0;
     for (size_t part = 0; part < cluster::SessionStore::kParts; ++part) {
       std::vector<cluster::SessionListing> here = control_.store.list(part, control_.loop.wall_now());
       for (cluster::SessionListing& each : here) {
-        if (++seen % kAtOnce == 0) co_await let_others();
-        const bool known = each.view.state != cluster::SessionState::unknown;
-        if (known && references_.is_of(reference, each.key)) co_return std::move(each);
+        if (++seen % kAtOnce == 0) co_await runtime::sleep(control_.loop, 0ns);
+        if (visit(each) == Walk::enough) co_return;
       }
     }
-    co_return std::nullopt;
+  }
+
+  runtime::Task<std::optional<cluster::SessionListing>> find(std::string reference) {
+    std::optional<cluster::SessionListing> found;
+    auto visit = [&](cluster::SessionListing& each) {
+      const bool known = each.view.state != cluster::SessionState::unknown;
+      if (!known || !references_.is_of(reference, each.key)) return Walk::on;
+      found = std::move(each);
+      return Walk::enough;
+    };
+    co_await walk(visit);
+    co_return found;
   }
 
   ControlReply ended(uint64_t live, const std::set<Person>& people,
