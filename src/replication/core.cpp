@@ -19,11 +19,42 @@ Dot Core::append(Op op, MonoTime now) {
   had_input_ = true;
   KITH_CHECK(op.payload.size() <= kMaxPayload && op.expires_ms >= 0);
   op.dot = Dot{self_, ++own_seq_};
-  ring_.put(op.dot, make_record(op, key_, config_.cluster), now);
+  Bytes record = make_record(op, key_, config_.cluster);
+  events_.push_back(Appended{op.dot, config_.tell_records ? record : Bytes{}});
+  ring_.put(op.dot, std::move(record), now);
   applied_[self_].add(own_seq_);
   note_progress(self_);
   ++counters_.ops_appended;
   return op.dot;
+}
+
+// What is missing is asked for by number; where that has left the rings, a snapshot comes as ever. Nobody is
+// present yet, so all these logs are departed ones.
+void Core::recover(Recovered recovered, MonoTime now) {
+  KITH_CHECK(peers_.empty() && own_seq_ == 0);
+  had_input_ = true;
+  for (auto& [dot, record] : recovered.records) ring_.put(dot, std::move(record), now);
+  for (auto& [origin, coverage] : recovered.applied) {
+    if (coverage.empty() || origin == self_) continue;
+    log_of(origin, now).merge(coverage);
+    events_.push_back(Covered{origin, coverage.prefix()});
+    recovered_ = true;
+  }
+  partial_ = recovered.partial;
+  // With no donor and a limit that nothing reaches, a debt is written when there is somebody to write it for.
+  const Vector unknown{{Replica{}, Coverage(kMaxSeq)}};
+  owing_ = recovered.owes_all || !recovered.owes.empty();
+  if (recovered.owes_all) {
+    owe(Debt{Replica{}, unknown, std::nullopt, now}, now);
+  } else {
+    for (const auto& of : recovered.owes) owe(Debt{Replica{}, unknown, of, now}, now);
+  }
+}
+
+void Recovered::keep(const Dot& dot, Bytes record) {
+  bytes_ += record.size();
+  records.emplace_back(dot, std::move(record));
+  for (; bytes_ > RingLimits{}.max_bytes; records.pop_front()) bytes_ -= records.front().second.size();
 }
 
 // Where it replaces another link, we are not without this peer for a moment: so only planning, and no look

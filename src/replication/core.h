@@ -75,14 +75,25 @@ class Source {
 
 struct Apply {  // merge this op; it may have been seen before
   Op op;
+  Bytes record{};  // with Config::tell_records, of one that is new
 };
-struct ApplyState {  // merge this state (of a snapshot or a pull)
+struct ApplyState {  // merge this state
   StateEntry entry;
+  bool pulled = false;  // by itself; else of a snapshot
+};
+struct Appended {  // a write of ours is in our log
+  Dot dot;
+  Bytes record{};  // with Config::tell_records
 };
 struct Covered {  // more of this log is applied now; comes after the Apply events it speaks of
   Replica origin;
   uint64_t prefix = 0;
 };
+struct Adopted {  // this part of the log is in the states that were taken, not in ops
+  Replica origin;
+  Coverage coverage;
+};
+struct Settled {};    // what came as states until now is known to be in logs
 struct AckProgress {  // the peer has applied our own log up to seq, and maybe some above: see acked_by
   NodeId peer;
   uint64_t seq = 0;
@@ -100,16 +111,33 @@ struct Pulled {  // the answer to pull(); a found state came just before, as App
   bool found = false;   // the other side knew the key
   bool covers = false;  // it had applied at_least, so this is at least as new, also when not found
 };
-using Event = std::variant<Apply, ApplyState, Covered, AckProgress, CaughtUp, Forgotten, FalseClaim, Pulled>;
+using Event = std::variant<Apply, ApplyState, Appended, Covered, Adopted, Settled, AckProgress, CaughtUp,
+                           Forgotten, FalseClaim, Pulled>;
+
+// What an earlier life of this node left on a disk (journal/recovery.h).
+struct Recovered {
+  Vector applied;                             // what its stores hold at least
+  std::deque<std::pair<Dot, Bytes>> records;  // the last of the logs, for others that lack them
+  std::vector<std::pair<StoreId, Key>> owes;  // states that may be in no log
+  bool owes_all = false;                      // ... and nobody knows which
+  bool partial = false;                       // they hold what `applied` does not tell of
+
+  void keep(const Dot& dot, Bytes record);
+
+ private:
+  size_t bytes_ = 0;
+};
 
 struct Config {
   std::string cluster;              // its name is part of what is signed
+  bool tell_records = false;        // for a journal
   RingLimits ring;                  // for all logs together
   Duration exchange_interval = 1s;  // of vectors, only what changed
   Duration direct_grace = 3s;       // a gap in the log of a present peer is left to its own stream
   Duration request_timeout = 10s;   // silence on a range request or a snapshot
   Duration donor_pause = 60s;       // a peer that did not answer is asked for no more, if there are others
   Duration pull_timeout = 5s;
+  Duration debt_patience = 60s;   // beyond direct_grace, while something is still asked for
   size_t range_bytes = 1 << 20;   // sent for one range request
   size_t snapshot_window = 4;     // chunks on their way
   size_t max_departed = 256;      // logs of replicas that are not present; beyond, they are retired ...
@@ -135,6 +163,10 @@ class Core {
   // The key is the one that self.node is made of. The source outlives the core. A core starts with an
   // empty log and joins: see caught_up.
   Core(Config config, Replica self, crypto::SigningKey key, Source& source, MonoTime now);
+
+  // Goes on where an earlier life of this node ended; the stores have what it speaks of. Before anything
+  // else, with a greater incarnation than any of that life's.
+  void recover(Recovered recovered, MonoTime now);
 
   // Writes to our own log: op.dot is set and returned. The store has applied the op already.
   Dot append(Op op, MonoTime now);
@@ -183,6 +215,10 @@ class Core {
   Replica self() const { return self_; }
   uint64_t own_seq() const { return own_seq_; }
   size_t bytes_held() const { return ring_.bytes(); }
+  // Whether states came of which nobody can say yet that they are in logs.
+  bool owes() const { return owing_; }
+  // Whether logs were retired: the stores hold what applied() does not tell of.
+  bool partial() const { return partial_; }
   // Whether Forgotten will come for this log, when the time is there.
   bool remembers(const Replica& origin) const { return applied_.contains(origin) || is_retired(origin); }
   const Counters& counters() const { return counters_; }
@@ -210,6 +246,7 @@ class Core {
     Vector known;             // what it said it has
     bool introduced = false;  // its first vector is complete
     bool caught_up = false;   // it said so
+    bool partial = false;     // likewise
     Vector at_start;          // its first vector, while we are joining
     uint64_t next_own = 1;    // cursor into our own log
     uint64_t own_at_up = 0;   // how long our log was when the link came up
@@ -310,6 +347,7 @@ class Core {
   // repair.cpp
   void note_lack(const Replica& origin, MonoTime now);
   void plan(MonoTime now);
+  bool needs_snapshot_of(const Peer& peer) const;
   Peer* join_donor(MonoTime now);
   Peer* best_donor(const std::vector<Peer*>& among, MonoTime now);
   uint64_t worth(const Peer& peer) const;
@@ -325,6 +363,7 @@ class Core {
   void owe(Debt debt, MonoTime now);
   bool is_paid(const Debt& debt) const;
   void settle_debts(MonoTime now);
+  void note_settled();
   void write_debt(const std::pair<StoreId, Key>& of, MonoTime now);
   void write_debts();
   void retire_logs(MonoTime now);
@@ -352,6 +391,9 @@ class Core {
   bool caught_up_ = false;
   bool founding_ = false;
   bool took_snapshot_ = false;
+  bool recovered_ = false;
+  bool partial_ = false;
+  bool owing_ = false;  // states came since Settled
   bool had_input_ = false;
   Counters counters_;
 };

@@ -99,7 +99,7 @@ std::optional<std::pair<Op, ByteView>> OpsReader::next() {
 Bytes encode(const VectorMessage& message) {
   Bytes bytes;
   Writer out(bytes);
-  out.u8((message.complete ? kFlagA : 0) | (message.caught_up ? kFlagB : 0));
+  out.u8((message.complete ? kFlagA : 0) | (message.caught_up ? kFlagB : 0) | (message.partial ? kFlagC : 0));
   for (const auto& [origin, coverage] : message.entries) {
     put(out, origin);
     coverage.encode(out);
@@ -113,6 +113,7 @@ std::optional<VectorMessage> decode_vector(ByteView payload) {
   const uint8_t flags = in.u8();
   message.complete = flags & kFlagA;
   message.caught_up = flags & kFlagB;
+  message.partial = flags & kFlagC;
   while (in.ok() && in.remaining() > 0) {
     auto entry = get_entry(in);
     if (!entry) return std::nullopt;

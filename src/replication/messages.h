@@ -63,6 +63,7 @@ struct VectorMessage {
   bool complete = false;   // with this the sender's first vector is whole
   bool caught_up = false;  // the sender
   std::vector<std::pair<Replica, Coverage>> entries;
+  bool partial = false;    // the sender holds what its vector does not tell of: logs were retired
 };
 struct RangeRequest {
   uint64_t request = 0;

@@ -35,7 +35,7 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
     if (have_of(origin).contains(seq)) {
       ++counters_.ops_duplicate;
       // That we have it may be another's word only (of a snapshot); the writer's own counts.
-      if (direct) events_.push_back(Apply{std::move(op)});
+      if (direct) events_.push_back(Apply{std::move(op), {}});
     } else if (!direct && !claimed.contains(seq)) {
       ++counters_.ops_refused;
     } else if (!direct && !is_proven(record, op.dot, config_.cluster)) {
@@ -46,8 +46,10 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
     } else if (!log_of(origin, now).add(seq)) {
       ++counters_.ops_refused;  // too many gaps: it is asked for once they are filled
     } else {
-      ring_.put(op.dot, Bytes(record.begin(), record.end()), now);
-      events_.push_back(Apply{std::move(op)});
+      Bytes kept(record.begin(), record.end());
+      const Dot dot = op.dot;
+      events_.push_back(Apply{std::move(op), config_.tell_records ? kept : Bytes{}});
+      ring_.put(dot, std::move(kept), now);
       ++counters_.ops_applied;
       progress = true;
     }
@@ -85,6 +87,7 @@ Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
     note_lack(origin, now);
   }
   peer.caught_up = message->caught_up;
+  peer.partial = message->partial;
   if (message->complete && !peer.introduced) introduce(peer, now);
   plan(now);
   return {};
@@ -198,7 +201,8 @@ Result<void> Core::on_snapshot(Peer& peer, ByteView payload, MonoTime now) {
   if (message->cut) intake_->latest[peer.replica].merge(Coverage(kMaxSeq));  // unknown, so never paid
   ++intake_->next_chunk;
   intake_->deadline = now + config_.request_timeout;
-  for (StateEntry& entry : message->entries) events_.push_back(ApplyState{std::move(entry)});
+  for (StateEntry& entry : message->entries) events_.push_back(ApplyState{std::move(entry), false});
+  owing_ = true;
   peer.small.push_back(
       {MessageType::snapshot_ack, encode(SnapshotAck{message->request, intake_->next_chunk})});
   if (message->last) finish_snapshot(peer, now);
@@ -228,7 +232,8 @@ Result<void> Core::on_pulled(Peer& peer, ByteView payload, MonoTime now) {
   if (pending == pulls_.end() || pending->second.from != peer.replica.node) return {};
   if (message->state) {
     const PendingPull& pull = pending->second;
-    events_.push_back(ApplyState{StateEntry{pull.store, pull.key, std::move(*message->state)}});
+    events_.push_back(ApplyState{StateEntry{pull.store, pull.key, std::move(*message->state)}, true});
+    owing_ = true;
     if (message->cut) message->ahead[peer.replica].merge(Coverage(kMaxSeq));
     owe(Debt{peer.replica, std::move(message->ahead), std::pair{pull.store, pull.key}, now}, now);
   }

@@ -34,12 +34,18 @@ void Core::plan(MonoTime now) {
   }
 }
 
+// A node that comes with nothing takes all at once; one that has its journal asks for what it missed by
+// number. What a peer holds of retired logs it gives in a snapshot alone.
+bool Core::needs_snapshot_of(const Peer& peer) const {
+  if (!(peer.caught_up || founding_)) return false;
+  return peer.partial || (!recovered_ && !contains(applied_, peer.known));
+}
+
 // The peer to copy from while joining: one that is ready itself, and of those the one with the most.
 Core::Peer* Core::join_donor(MonoTime now) {
   std::vector<Peer*> having;
   for (auto& [node, peer] : peers_) {
-    if (!peer.introduced || !(peer.caught_up || founding_)) continue;
-    if (!contains(applied_, peer.known)) having.push_back(&peer);
+    if (peer.introduced && needs_snapshot_of(peer)) having.push_back(&peer);
   }
   return having.empty() ? nullptr : best_donor(having, now);
 }
@@ -149,6 +155,7 @@ void Core::finish_snapshot(Peer& donor, MonoTime now) {
     if ((!knows(origin) || is_retired(origin)) && !bring(donor.replica.node, origin)) continue;
     Coverage& log = log_of(origin, now);
     if (!log.merge(coverage)) continue;
+    events_.push_back(Adopted{origin, coverage});
     events_.push_back(Covered{origin, log.prefix()});
     note_progress(origin);
   }
@@ -180,7 +187,7 @@ void Core::check_caught_up() {
   if (caught_up_ || intake_) return;
   bool ready = founding_;
   for (const auto& [node, peer] : peers_) {
-    if (!peer.introduced) return;
+    if (!peer.introduced || (peer.partial && !took_snapshot_ && needs_snapshot_of(peer))) return;
     for (const auto& [origin, coverage] : peer.at_start) {
       if (open_claim(origin, coverage) != 0) return;
       if (!have_of(origin).contains(credible(origin, coverage)) && !is_empty_talk(origin)) return;
@@ -232,16 +239,15 @@ bool Core::is_paid(const Debt& debt) const {
 }
 
 // While its donor is present, or something is still on its way, payment is expected; afterwards nobody
-// else may have it.
+// else may have it. A member that goes on claiming what it does not give must not put that off for ever.
 void Core::settle_debts(MonoTime now) {
   std::erase_if(debts_, [this](const Debt& debt) { return is_paid(debt); });
+  note_settled();
+  if (!caught_up_ || intake_ || peers_.empty()) return;
   const bool quiet =
-      caught_up_ && !intake_ && !peers_.empty() &&
       std::all_of(repairs_.begin(), repairs_.end(), [](const auto& each) { return each.second.hopeless; });
-  if (!quiet) return;
-  auto is_due = [&](const Debt& debt) {
-    return !is_present(debt.from) && now - debt.since >= config_.direct_grace;
-  };
+  const Duration patience = quiet ? config_.direct_grace : config_.debt_patience;
+  auto is_due = [&](const Debt& debt) { return !is_present(debt.from) && now - debt.since >= patience; };
   for (const Debt& debt : debts_)
     if (!debt.key && is_due(debt)) return write_debts();
   std::erase_if(debts_, [&](const Debt& debt) {
@@ -249,6 +255,13 @@ void Core::settle_debts(MonoTime now) {
     write_debt(*debt.key, now);
     return true;
   });
+  note_settled();
+}
+
+void Core::note_settled() {
+  if (!owing_ || intake_ || !debts_.empty()) return;
+  owing_ = false;
+  events_.push_back(Settled{});
 }
 
 // The state of one key becomes an op of ours.
@@ -270,8 +283,10 @@ void Core::write_debt(const std::pair<StoreId, Key>& of, MonoTime now) {
 void Core::write_debts() {
   ++counters_.debts_written;
   applied_[self_].add(++own_seq_);
+  events_.push_back(Adopted{self_, applied_[self_]});
   note_progress(self_);
   debts_.clear();
+  note_settled();
 }
 
 // Restarts leave logs behind that nobody writes any more. What all have alike need not be spoken of;
@@ -303,6 +318,7 @@ void Core::retire(const Replica& origin) {
   retired_[origin] = std::move(applied_[origin]);
   retired_order_.push_back(origin);
   applied_.erase(origin);
+  partial_ = true;
   repairs_.erase(origin);
   for (auto& [node, brought] : brought_) brought.erase(origin);
   ++counters_.logs_retired;

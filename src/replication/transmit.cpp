@@ -52,6 +52,7 @@ std::optional<Transmit> Core::vector_for(Peer& peer) {
   if (!peer.tell_all && !peer.tell_now && !peer.ack_due) return std::nullopt;
   VectorMessage out;
   out.caught_up = caught_up_;
+  out.partial = partial_;
   out.complete = true;
   size_t size = 0;
   auto add = [&](const Replica& origin) {

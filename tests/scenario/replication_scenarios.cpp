@@ -33,6 +33,7 @@ WorldOptions options_for(uint64_t seed, size_t nodes) {
     // longest answer: request and answer, each behind others on its lane.
     options.replication.request_timeout = 60s;
     options.replication.donor_pause = 360s;
+    options.replication.debt_patience = 240s;
   }
   return options;
 }
@@ -49,6 +50,19 @@ void run_seeds(size_t nodes, bool insider = false) {
 TEST(ReplicationScenario, ThreeNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(3); }
 TEST(ReplicationScenario, ThreeNodesStayTrueBesideAnInsiderThatLiesAboutThem) { run_seeds(3, true); }
 TEST(ReplicationScenario, FiveNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(5); }
+
+void run_journals(size_t nodes, bool damage) {
+  sim::for_each_seed([nodes, damage](uint64_t seed) {
+    WorldOptions options = options_for(seed + (1 << 20), nodes);
+    options.journals = options.replication.tell_records = true;
+    options.damage = damage;
+    World world(options);
+    EXPECT_EQ(world.run(), "") << nodes << " nodes; " << world.summary();
+  });
+}
+
+TEST(ReplicationScenario, WithJournalsAFullStopLosesNothing) { run_journals(3, false); }
+TEST(ReplicationScenario, WithDamagedJournalsNodesStayTrueAndBecomeEqual) { run_journals(3, true); }
 
 }  // namespace
 }  // namespace kith::scenario

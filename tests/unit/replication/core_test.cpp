@@ -192,6 +192,24 @@ TEST_F(CoreTest, StateThatOnlyAPullBroughtReachesTheOthersWhenItsOriginDies) {
   EXPECT_EQ(c.store.states[key(1)], Bytes{5});
 }
 
+TEST_F(CoreTest, AMemberThatClaimsWhatItDoesNotGiveCannotPutOffWhatIsOwed) {
+  Node a(1, now), b(2, now), c(3, now);
+  for (Node* each : {&a, &b, &c}) each->core.allow_founding(now);
+  link(a, b);
+  link(b, c);
+  settle({&a, &b, &c});
+  a.write(1, {5}, now);
+  pull_alone(b, a, key(1));
+  unlink(a, b);
+  b.core.peer_up(Replica{node(9), 1}, now);
+  for (uint8_t second = 0; second < 90; ++second) {
+    claim(b, node(9), Replica{node(static_cast<uint8_t>(100 + second)), 1}, 1);
+    pass({&b, &c}, 1s);
+  }
+  EXPECT_EQ(b.core.counters().debts_written, 1u);
+  EXPECT_EQ(c.store.states[key(1)], Bytes{5});
+}
+
 // Who passed it on had it from elsewhere too, and dies before it can say so.
 TEST_F(CoreTest, StateThatWasPulledOnIsNotLostWhenBothItsSourcesDie) {
   Node a(1, now), b(2, now), c(3, now), d(4, now);

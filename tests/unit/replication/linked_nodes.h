@@ -70,7 +70,9 @@ struct Node {
     op.key = key(at);
     op.kind = 1;
     op.payload = std::move(payload);
-    return core.append(std::move(op), now);
+    const Dot dot = core.append(std::move(op), now);
+    drain();
+    return dot;
   }
   void drain() {
     while (auto event = core.poll_event()) {
