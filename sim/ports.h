@@ -2,6 +2,7 @@
 // runs on it; a ghost's owner (see world.h) first lets its tasks end, then destroys it, then this.
 #pragma once
 
+#include "runtime/disk.h"
 #include "runtime/dns.h"
 #include "runtime/ports.h"
 #include "sim/wire.h"
@@ -15,6 +16,7 @@ class ProcessPorts final : public runtime::Loop,
                            public runtime::Dns,
                            public runtime::Entropy,
                            public runtime::Files,
+                           public runtime::Disk,
                            public runtime::Pool {
  public:
   explicit ProcessPorts(Process& process);
@@ -49,6 +51,15 @@ class ProcessPorts final : public runtime::Loop,
   Result<void> write(const std::string& path, std::string_view content, uint32_t mode) override;
   Result<void> create(const std::string& path, std::string_view content, uint32_t mode) override;
   bool exists(const std::string& path) override;
+
+  // Disk: the host's.
+  Result<std::unique_ptr<runtime::DiskLock>> lock(const std::string& folder) override;
+  Result<std::vector<std::string>> list(const std::string& folder) override;
+  Result<std::unique_ptr<runtime::DiskReader>> open(const std::string& path) override;
+  Result<std::unique_ptr<runtime::DiskWriter>> create(const std::string& path) override;
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> remove(const std::string& path) override;
+  runtime::Pool& pool() override { return *this; }
 
   // Pool: an event of its own.
   bool submit(std::function<void()> work, runtime::Loop& loop, std::function<void()> done) override;

@@ -151,6 +151,7 @@ void World::resume(Process& process) {
 
 void World::power_off(Host& host) {
   host.up = false;
+  host.disk.lose_power([this](size_t below) { return static_cast<size_t>(random_.below(below)); });
   for (auto& process : processes_) {
     if (&process->host() != &host || process->dead()) continue;
     resume(*process);

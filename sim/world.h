@@ -24,6 +24,7 @@
 #include "base/time.h"
 #include "runtime/dns.h"
 #include "sim/callback.h"
+#include "sim/disk.h"
 
 namespace kith::sim {
 
@@ -65,6 +66,7 @@ struct Host {
   uint64_t loss_per_mille = 0;    // of what comes in and of what goes out
   uint64_t bytes_per_second = 0;  // of each stream that goes out; 0: no limit
   std::map<std::string, std::string> files;
+  DiskState disk;
   size_t index = 0;
 };
 

@@ -8,11 +8,15 @@ constexpr size_t kPoolThreads = 2;
 constexpr size_t kPoolQueue = 16;
 constexpr size_t kLookUpThreads = 4;  // they wait for DNS; each loop asks for a name once at a time
 constexpr size_t kLookUpQueue = 256;
+constexpr size_t kDiskThreads = 2;  // a journal's next frames do not wait for a snapshot's sync
+constexpr size_t kDiskQueue = 256;
 }  // namespace
 
 Runtime::Runtime(size_t workers)
     : pool_(kPoolThreads, kPoolQueue),
       look_ups_(kLookUpThreads, kLookUpQueue),
+      disk_pool_(kDiskThreads, kDiskQueue),
+      disk_(disk_pool_),
       shared_ports_(make_shared_ports()) {
   control_ = std::make_unique<IoLoop>(look_ups_, shared_ports_);
   control_ports_ = ports_of(*control_);
@@ -27,6 +31,7 @@ Runtime::~Runtime() {
   join();
   pool_.stop();
   look_ups_.stop();
+  disk_pool_.stop();
 }
 
 std::unique_ptr<runtime::Ports> Runtime::ports_of(IoLoop& loop) {

@@ -1,5 +1,5 @@
-// The process's threads: one control loop (the cluster), worker loops (connections), and two small pools,
-// for work (Ports::pool) and for looking up names.
+// The process's threads: one control loop (the cluster), worker loops (connections), and small pools, for work
+// (Ports::pool), for looking up names and for the disk.
 //
 //   Runtime runtime(workers);
 //   runtime.start();                        // the workers run
@@ -14,6 +14,7 @@
 #include "platform/io_loop.h"
 #include "platform/pool.h"
 #include "platform/system.h"
+#include "platform/system_disk.h"
 
 namespace kith::platform {
 
@@ -32,6 +33,7 @@ class Runtime {
   const IoLoop& control() const { return *control_; }
   size_t worker_count() const { return workers_.size(); }
   IoLoop& worker(size_t index) { return *workers_[index]; }
+  runtime::Disk& disk() { return disk_; }
   runtime::Ports& control_ports() { return *control_ports_; }
   runtime::Ports& worker_ports(size_t index) { return *worker_ports_[index]; }
 
@@ -42,6 +44,8 @@ class Runtime {
   SystemFiles files_;
   ThreadPool pool_;
   ThreadPool look_ups_;
+  ThreadPool disk_pool_;
+  SystemDisk disk_;
   std::shared_ptr<SharedPorts> shared_ports_;
   std::unique_ptr<IoLoop> control_;
   std::vector<std::unique_ptr<IoLoop>> workers_;
