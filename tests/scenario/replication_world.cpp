@@ -25,7 +25,8 @@ Key scope_of(size_t number) {
 
 }  // namespace
 
-World::World(WorldOptions options) : options_(options), rng_(options.seed), nodes_(options.nodes) {
+World::World(WorldOptions options)
+    : options_(options), rng_(options.seed), nodes_(options.nodes), journals_(options.nodes) {
   for (size_t i = 0; i <= options.nodes; ++i)
     identities_.push_back(crypto::SigningKey::from_seed(Bytes(32, static_cast<uint8_t>(i + 1))));
 }
@@ -74,6 +75,7 @@ void World::start(size_t index, bool founding) {
                                               node.replica.node);
   node.core =
       std::make_unique<Core>(options_.replication, node.replica, identities_[index], *node.table, now_);
+  if (options_.journals) from_journal(index);
   if (founding) node.core->allow_founding(now_);
   tick(index, life);
   for (size_t peer = 0; peer < nodes_.size(); ++peer)
@@ -86,6 +88,90 @@ void World::kill(size_t index) {
     if (peer != index) cut(index, peer);
   nodes_[index].core.reset();
   nodes_[index].table.reset();
+  Journal& journal = journals_[index];
+  journal.frames.resize(journal.written);
+  std::erase_if(journal.own, [&](const auto& each) { return each.first > journal.written; });
+}
+
+// What is in no journal is lost then, whoever had it in memory.
+void World::kill_all() {
+  ++full_stops_;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].core) kill(i);
+    at(500ms + random(10s), [this, i] { start(i, false); });
+  }
+  for (Write& write : ledger_) {
+    if (options_.damage) write.journaled = false;
+    if (!write.journaled) write.acked = false;
+  }
+  at(15s, [this] {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (nodes_[i].core) nodes_[i].core->allow_founding(now_);
+      pump(i);
+    }
+  });
+}
+
+// ---------------------------------------------------------------- journals
+
+void World::to_journal(size_t index, const Bytes& records) {
+  Journal& journal = journals_[index];
+  journal.frames.push_back(records);
+  at(random(30ms), [this, index, life = nodes_[index].life, frames = journal.frames.size()] {
+    Journal& here = journals_[index];
+    if (nodes_[index].life != life || frames > here.frames.size()) return;
+    here.written = std::max(here.written, frames);
+    for (const auto& [frame, write] : here.own)
+      if (frame <= here.written) ledger_[write].journaled = true;
+  });
+}
+
+void World::from_journal(size_t index) {
+  Node& node = nodes_[index];
+  journal::Recovery recovery(
+      {[&](const Op& op) { node.table->apply(op, wall_of(index)); },
+       [&](const replication::StateEntry& entry) { node.table->apply(entry, wall_of(index)); }});
+  bool intact = true;
+  for (const Bytes& frame : journals_[index].frames) {
+    if (options_.damage && random(100) == 0) {
+      intact = false;
+      continue;
+    }
+    recovery.take(frame, intact);
+  }
+  recovery.end_of_file(intact);
+  node.core->recover(recovery.finish(), now_);
+  if (intact) return;
+  for (Write& write : ledger_)
+    if (write.op.dot.origin.node == node.replica.node) write.journaled = false;
+  journals_[index] = Journal{};
+  compact(index);  // what is left is written anew
+}
+
+// A snapshot takes the place of all before.
+void World::compact(size_t index) {
+  Node& node = nodes_[index];
+  Journal& journal = journals_[index];
+  Bytes head, end;
+  journal::put(
+      head, journal::HeadRecord{node.replica, node.core->owes(), node.core->partial(), node.core->applied()});
+  std::vector<Bytes> frames = {head};
+  journal::EndRecord count;
+  replication::SnapshotCursor cursor;
+  for (bool more = true; more;) {
+    std::vector<replication::StateEntry> states;
+    more = node.table->next(cursor, 1000, states);
+    count.states += states.size();
+    Bytes records;
+    for (const auto& entry : states) journal::put_state(records, entry, false);
+    frames.push_back(std::move(records));
+  }
+  journal::put(end, count);
+  frames.push_back(end);
+  for (const auto& [frame, write] : journal.own) ledger_[write].journaled = true;
+  journal.frames = std::move(frames);
+  journal.written = journal.frames.size();
+  journal.own.clear();
 }
 
 void World::connect(size_t a, size_t b) {
@@ -183,10 +269,19 @@ void World::deliver(size_t from, size_t to, uint64_t generation, replication::Tr
 
 void World::on_event(size_t index, replication::Event event) {
   Node& node = nodes_[index];
+  Bytes records;
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
     node.table->apply(apply->op, wall_of(index));
+    if (!apply->record.empty()) journal::put_op(records, apply->op.dot, apply->record);
+  } else if (auto* appended = std::get_if<replication::Appended>(&event)) {
+    journal::put_op(records, appended->dot, appended->record);
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
     node.table->apply(state->entry, wall_of(index));
+    journal::put_state(records, state->entry, state->pulled);
+  } else if (auto* adopted = std::get_if<replication::Adopted>(&event)) {
+    journal::put(records, journal::AdoptedRecord{adopted->origin, adopted->coverage});
+  } else if (std::get_if<replication::Settled>(&event)) {
+    journal::put(records, journal::SettledRecord{});
   } else if (std::get_if<replication::AckProgress>(&event)) {
     std::erase_if(node.waiting, [&](size_t at) {
       if (node.core->acked_by(ledger_[at].op.dot.seq) == 0) return false;
@@ -195,6 +290,7 @@ void World::on_event(size_t index, replication::Event event) {
   } else if (std::get_if<replication::CaughtUp>(&event)) {
     check_caught_up(index);
   }
+  if (options_.journals && !records.empty()) to_journal(index, records);
 }
 
 // ---------------------------------------------------------------- what happens
@@ -244,6 +340,8 @@ void World::write() {
     ledger_.push_back({std::move(*op)});
   }
   pump(index);
+  if (op && options_.journals)
+    journals_[index].own.emplace_back(journals_[index].frames.size(), ledger_.size() - 1);
   check_sample();
 }
 
@@ -264,6 +362,8 @@ void World::disturb() {
   if (!busy_) return;
   at(random(8s), [this] { disturb(); });
   const size_t a = random(nodes_.size()), b = random(nodes_.size());
+  if (options_.journals && random(5) == 0) return kill_all();
+  if (options_.journals && nodes_[a].core && random(3) == 0) compact(a);
   if (options_.cuts && a != b && random(2) == 0) {
     cut(a, b);
     at(500ms + random(15s), [this, a, b] { connect(a, b); });
@@ -394,13 +494,17 @@ void World::check_end() {
     if (node.core->bytes_held() > options_.replication.ring.max_bytes)
       return fail(name + ": ring over its limit");
     for (const Write& write : ledger_) {
-      if (write.acked && !includes(*node.table, write)) return fail(name + " lost an acknowledged write");
+      if ((write.acked || write.journaled) && !includes(*node.table, write))
+        return fail(name + (write.journaled ? " lost a write of a journal" : " lost an acknowledged write"));
     }
     for (const Marked& marked : marked_) {
       // A mark or a session that only its dead node had is lost, as any write that nobody acknowledged.
       const Write& created = ledger_[marked.created];
       const auto mark = node.table->state_of(StoreId::mark, marked.scope);
       if (!mark || store::Mark::decode(*mark)->hlc < marked.hlc || !includes(*node.table, created)) continue;
+      // Of several sessions of one key, which only this world makes, the first is the one.
+      const auto entry = SessionEntry::decode(*node.table->state_of(StoreId::session, created.op.key));
+      if (entry->created_by != store::entry_of(created.op)->created_by) continue;
       if (node.table->get(created.op.key, wall()).state == SessionState::live)
         return fail("a marked session is live");
     }
@@ -415,8 +519,9 @@ std::string World::summary() const {
   for (const Node& node : nodes_)
     if (node.core) counters = node.core->counters();
   return std::to_string(ledger_.size()) + " writes, " + std::to_string(kills_) + " kills, " +
-         std::to_string(messages_) + " messages; one node: " + std::to_string(counters.ranges_asked) +
-         " ranges, " + std::to_string(counters.snapshots_taken) + " snapshots, " +
+         std::to_string(full_stops_) + " full stops, " + std::to_string(messages_) +
+         " messages; one node: " + std::to_string(counters.ranges_asked) + " ranges, " +
+         std::to_string(counters.snapshots_taken) + " snapshots, " +
          std::to_string(counters.snapshots_aborted) + " aborted, " + std::to_string(counters.debts_written) +
          " debts";
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "journal/recovery.h"
 #include "replication/core.h"
 #include "store/session_table.h"
 
@@ -36,6 +37,9 @@ struct WorldOptions {
   bool kills = true;
   bool cuts = true;
   bool insider = false;  // one more member, which lies about the others
+  // Each node has a journal, which outlives it; now and then all are killed at once.
+  bool journals = false;
+  bool damage = false;  // frames of the journals are lost
 };
 
 // What a world has seen go wrong; empty = nothing.
@@ -50,7 +54,8 @@ class World {
  private:
   struct Write {  // what the ledger knows of a write
     Op op;
-    bool acked = false;  // a peer had it, as far as its origin heard
+    bool acked = false;      // a peer had it, as far as its origin heard
+    bool journaled = false;  // it was in its origin's journal, whole
   };
   struct Marked {        // a session that its marking node knew of
     size_t created = 0;  // in ledger_
@@ -66,6 +71,12 @@ class World {
     std::vector<size_t> waiting;          // own writes not acknowledged yet, as indexes of the ledger
     std::map<size_t, Vector> at_peer_up;  // what each peer had when its link came up
     std::vector<Key> seen_ended;
+  };
+  struct Journal {
+    std::vector<Bytes> frames;
+    size_t written = 0;  // frames; the others go with the process
+    std::vector<std::pair<size_t, size_t>>
+        own;  // frames that there are with a write of the node's, and the write
   };
   struct Link {
     bool up = false;
@@ -98,6 +109,10 @@ class World {
   Link& link(size_t a, size_t b) { return links_[{std::min(a, b), std::max(a, b)}]; }
   void start(size_t index, bool founding);
   void kill(size_t index);
+  void kill_all();
+  void to_journal(size_t index, const Bytes& records);
+  void from_journal(size_t index);
+  void compact(size_t index);
   void connect(size_t a, size_t b);
   void cut(size_t a, size_t b);
   void notice_down(size_t index, size_t peer, uint64_t generation, uint64_t life);
@@ -127,12 +142,13 @@ class World {
   std::priority_queue<Event> events_;
   std::vector<crypto::SigningKey> identities_;  // of the nodes, and the insider's
   std::vector<Node> nodes_;
+  std::vector<Journal> journals_;
   std::map<std::pair<size_t, size_t>, Link> links_;
   std::vector<Write> ledger_;
   std::vector<Marked> marked_;
   std::vector<Key> keys_;
   bool busy_ = true;
-  uint64_t kills_ = 0, messages_ = 0;
+  uint64_t kills_ = 0, full_stops_ = 0, messages_ = 0;
   Verdict verdict_;
 };
 
