@@ -121,12 +121,14 @@ class Checker {
     if (!pinned && !admission.nodes.empty() && !reader_.failed(path + ".mode"))
       reader_.error_at(path + ".nodes", "is for the mode pinned: without it everybody is admitted");
     if (admission.banned.size() > membership::kMaxBans)
-      reader_.error_at(path + ".banned", "expected at most " + std::to_string(membership::kMaxBans) + " nodes");
+      reader_.error_at(path + ".banned",
+                       "expected at most " + std::to_string(membership::kMaxBans) + " nodes");
   }
 
   void check_clusters() {
     check_unique(reader_, "clusters", config_.clusters, [](const auto& one) { return one.name; });
     std::map<Multiaddr, std::string> bound;  // address -> path that has it
+    std::map<std::string, std::string> folders;
     for (size_t i = 0; i < config_.clusters.size(); ++i) {
       const auto& one = config_.clusters[i];
       std::string path = item("clusters", i);
@@ -140,7 +142,23 @@ class Checker {
       if (one.psks.size() > 8) reader_.error_at(path + ".encryption.psk", "expected at most 8 keys");
       check_admission(path + ".admission", one.admission);
       check_discovery(path + ".discovery", one);
+      check_journal(folders, path + ".journal", one);
     }
+  }
+
+  void check_journal(std::map<std::string, std::string>& folders, const std::string& path,
+                     const cluster::ClusterConfig& one) {
+    const cluster::JournalConfig& journal = one.journal;
+    if (!reader_.has(path) || reader_.failed(path + ".directory")) return;
+    if (journal.directory.empty()) return reader_.error_at(path, "a journal needs a directory");
+    const auto [other, fresh] = folders.emplace(journal.directory, path + ".directory");
+    if (!fresh) reader_.error_at(path + ".directory", "the folder is taken by " + other->second);
+    if (reader_.failed(path + ".keys.current")) return;
+    if (journal.key.empty())
+      return reader_.error_at(path, "a journal needs keys.current: `kith keygen psk` makes such a key");
+    for (const crypto::Secret& psk : one.psks)
+      if (crypto::equal_constant_time(psk.reveal(), journal.key.reveal()))
+        reader_.error_at(path + ".keys.current", "is a pre-shared key of the mesh; it has to be another");
   }
 
   void check_discovery(const std::string& path, const cluster::ClusterConfig& one) {
@@ -171,9 +189,18 @@ class Checker {
     bound.emplace(address, path);
   }
 
+  void check_ack_level() {
+    const cluster::AckLevel level = gateway_.session.ack;
+    if (level != cluster::AckLevel::journal && level != cluster::AckLevel::fsync) return;
+    for (const auto& one : config_.clusters)
+      if (one.name == gateway_.session.cluster && one.journal.directory.empty())
+        reader_.error_at("session.store.cluster.ack", "the cluster \"" + one.name + "\" has no journal");
+  }
+
   void check_cluster_users() {
     if (gateway_.session.store == SessionConfig::Store::cluster) {
       check_cluster_reference("session.store.cluster.name", gateway_.session.cluster);
+      check_ack_level();
     }
     if (gateway_.http.routing.enabled || !gateway_.http.routing.cluster.empty()) {
       check_cluster_reference("http.routing.cluster.name", gateway_.http.routing.cluster);

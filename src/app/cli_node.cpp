@@ -121,6 +121,14 @@ std::string absent_text(const json::object& cluster) {
   return table.empty() ? "" : "  not members:\n" + table.text("    ");
 }
 
+// A journal that is as it should be is not worth a word.
+std::string journal_text(const json::object& cluster) {
+  const json::value* journal = find(cluster, "journal");
+  if (journal == nullptr || !journal->is_object() || is_true(journal->as_object(), "whole")) return "";
+  const std::string why = cell(journal->as_object(), "failing");
+  return why == "-" ? "; its journal is being completed" : "; its journal cannot be written: " + why;
+}
+
 std::string refusals_text(const json::object& cluster) {
   Table table({"REMOTE", "TIMES", "LAST", "WHY"});
   for (const json::value& each : list_of(cluster, "refusals")) {
@@ -187,7 +195,7 @@ int NodeCommands::members() {
     const json::object& cluster = each.as_object();
     shell_.out << "cluster " << cell(cluster, "name") << ": " << list_of(cluster, "members").size()
                << " members, " << cell(cluster, "phase")
-               << (is_true(cluster, "degraded") ? " (degraded)" : "") << '\n'
+               << (is_true(cluster, "degraded") ? " (degraded)" : "") << journal_text(cluster) << '\n'
                << members_text(cluster) << absent_text(cluster) << refusals_text(cluster);
   }
   return kDone;

@@ -235,7 +235,35 @@ Keys<cluster::AdmissionConfig> admission_keys() {
           key("nodes", &AdmissionConfig::nodes, list(node_id(), "a list of node ids"),
               "the nodes that may come in, by the fingerprint of their node key; for the mode pinned"),
           key("banned", &AdmissionConfig::banned, list(node_id(), "a list of node ids"),
-              "nodes that may not, at most 32. In a pinned cluster, whom more than half of the listed ban is banned by all")};
+              "nodes that may not, at most 32. In a pinned cluster, whom more than half of the listed ban is "
+              "banned by all")};
+}
+
+Key<cluster::JournalConfig> journal_directory() {
+  using cluster::JournalConfig;
+  Shape shape{Shape::Kind::text, "the path of a folder"};
+  return {Property{"directory", "a folder for the files of this cluster alone, made when missing", shape},
+          [shape](Reader& reader, const Node& node, JournalConfig& out) {
+            read_scalar(reader, node, shape, [&](const std::string& text) -> Result<void> {
+              if (text.empty() || text.size() > 4096) return plain_mismatch();
+              out.directory = reader.absolute(text);
+              return {};
+            });
+          },
+          [](const JournalConfig& value) { return if_worth_showing(json::value(value.directory)); }};
+}
+
+Keys<cluster::JournalConfig> journal_keys() {
+  using cluster::JournalConfig;
+  Keys<JournalConfig> keys = {
+      key("current", &JournalConfig::key, psk(),
+          "seals what is written: 64 hex digits, better a secret reference"),
+      key("old", &JournalConfig::old_keys, list(psk(), "a list of such keys"),
+          "open what was written before; a key is not needed any more when the next snapshot is written"),
+  };
+  return {journal_directory(),
+          group<JournalConfig>("keys", "keys of the files, AES-256-GCM; not the pre-shared key",
+                               std::move(keys))};
 }
 
 Keys<ClusterConfig> cluster_keys() {
@@ -286,6 +314,11 @@ Keys<ClusterConfig> cluster_keys() {
       std::move(encryption),
       group<ClusterConfig>("admission", "who may be a member. Reloaded as the keys are",
                            of(&ClusterConfig::admission, admission_keys())),
+      group<ClusterConfig>(
+          "journal",
+          "what this node holds, on its disk: so that a full stop of the cluster loses nothing and "
+          "a node that restarts asks for what it missed alone",
+          of(&ClusterConfig::journal, journal_keys())),
       group<ClusterConfig>("failover", "one leader, and what is served without it",
                            of(&ClusterConfig::failover, failover_keys())),
   };

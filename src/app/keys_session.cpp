@@ -76,7 +76,7 @@ Keys<CookieConfig> cookie_keys() {
 
 Keys<SessionConfig> session_keys() {
   using Store = SessionConfig::Store;
-  using Ack = SessionConfig::Ack;
+  using Ack = cluster::AckLevel;
   Keys<SessionConfig> lifetime = {
       key("maxTimeout", &SessionConfig::max_timeout, duration(1s),
           "how long after the login a session ends in any case"),
@@ -97,9 +97,14 @@ Keys<SessionConfig> session_keys() {
           {key("name", &SessionConfig::cluster, name("the name of a cluster"), "a defined cluster's name"),
            key("ack", &SessionConfig::ack,
                choice<Ack>(
-                   {{"local", Ack::local}, {"one", Ack::one}, {"zone", Ack::zone}, {"all", Ack::all}}),
-               "who has to have a login before the browser is answered: this node, one other, one in another "
-               "zone or region, or all")}),
+                   {{"local", Ack::local},
+                    {"journal", Ack::journal},
+                    {"fsync", Ack::fsync},
+                    {"one", Ack::one},
+                    {"zone", Ack::zone},
+                    {"all", Ack::all}}),
+               "what has to hold a login before the browser is answered: this node, its journal, its disk, one "
+               "other node, one in another zone or region, or all")}),
   };
   return {
       group<SessionConfig>("cookie", "the session cookie", of(&SessionConfig::cookie, cookie_keys())),

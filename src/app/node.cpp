@@ -131,6 +131,7 @@ Result<void> Node::build_clusters() {
         .zone = config_.node.zone,
         .key_without_file = passing_key,
         .dns = dns_.get(),
+        .disk = &runtime_.disk(),
         .limits = limits,
         .cookie_memory = config_.gateway.session.max_timeout,
         .doorkeeper = doorkeeper_,

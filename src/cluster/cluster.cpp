@@ -20,6 +20,7 @@ using replication::Priority;
 constexpr size_t kUrgentQueue = 128 << 10;
 constexpr size_t kBulkQueue = 256 << 10;
 constexpr Duration kStartCheck = 50ms;
+constexpr Duration kLastWords = 5s;  // to the journal, at the end
 constexpr Duration kHousekeeping = 250ms;
 constexpr size_t kMaxNames = 1024;
 // Who has been silent for so long and is a member still, lives (a hang is decided in 1.4 s): the path to it
@@ -62,6 +63,17 @@ membership::Config membership_config(const ClusterConfig& config) {
   return out;
 }
 
+// Null: none is configured. What it holds is in the table then.
+Result<std::unique_ptr<Journal>> open_journal(const ClusterConfig& config, const ClusterOptions& options,
+                                              runtime::Ports& ports, store::SessionTable& table, Log& log) {
+  if (config.journal.directory.empty()) return std::unique_ptr<Journal>();
+  const WallTime now = ports.loop.wall_now();
+  return Journal::open(config.journal, *options.disk, ports.loop, ports.entropy,
+                       {[&table, now](const replication::Op& op) { table.apply(op, now); },
+                        [&table, now](const replication::StateEntry& entry) { table.apply(entry, now); }},
+                       log.named("journal"));
+}
+
 uint64_t random_u64(runtime::Entropy& entropy) {
   uint8_t bytes[8];
   entropy.fill(bytes);
@@ -76,6 +88,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
                                                runtime::Ports& ports, Log log) {
   std::string context = "cluster " + config.name;
   KITH_CHECK(config.discovery != ClusterConfig::Discovery::srv || options.dns != nullptr);
+  KITH_CHECK(config.journal.directory.empty() || options.disk != nullptr);
   auto key = config.node_key_file.empty() && options.key_without_file
                  ? Result<crypto::SigningKey>(*options.key_without_file)
                  : load_node_key(config.node_key_file, ports.files, ports.entropy, log);
@@ -94,7 +107,12 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   membership::NodeRecord record;
   record.key = key->public_key();
   record.id = crypto::node_id(record.key);
-  record.incarnation = static_cast<uint64_t>(unix_ms(ports.loop.wall_now()));
+  auto table = std::make_unique<store::SessionTable>(options.limits, record.id);
+  auto journal = open_journal(config, options, ports, *table, log);
+  if (!journal) return std::move(journal).error().within(context);
+  // A clock that went back makes no earlier life of it.
+  const auto by_clock = static_cast<uint64_t>(unix_ms(ports.loop.wall_now()));
+  record.incarnation = std::max(by_clock, *journal ? (*journal)->last_incarnation() + 1 : 0);
   record.name = options.node_name;
   record.software = options.software;
   record.region = options.region;
@@ -104,12 +122,13 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   record.membership = advertised(config.advertise_membership, *listeners.membership);
   record.data = advertised(config.advertise_data, *listeners.data);
   return std::unique_ptr<Cluster>(new Cluster(std::move(config), std::move(options), ports,
-                                              std::move(listeners), std::move(*key), record, std::move(log)));
+                                              std::move(listeners), std::move(*key), record, std::move(table),
+                                              std::move(*journal), std::move(log)));
 }
 
 Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
                  LinkTable::Listeners listeners, crypto::SigningKey key, const membership::NodeRecord& record,
-                 Log log)
+                 std::unique_ptr<store::SessionTable> table, std::unique_ptr<Journal> journal, Log log)
     : config_(std::move(config)),
       options_(std::move(options)),
       ports_(ports),
@@ -120,8 +139,11 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       tls_(crypto::make_psk_context()),
       self_(record.replica()),
       membership_(membership_config(config_), key_, record, random_u64(ports.entropy), ports.loop.now()),
-      table_(options_.limits, self_.node),
-      replication_({.cluster = config_.name}, self_, key_, table_, ports.loop.now()),
+      own_table_(std::move(table)),
+      table_(*own_table_),
+      journal_(std::move(journal)),
+      replication_({.cluster = config_.name, .tell_records = journal_ != nullptr}, self_, key_, table_,
+                   ports.loop.now()),
       links_(
           ports_, scope_, std::move(listeners), [this] { return link_config(); },
           options_.doorkeeper ? options_.doorkeeper : std::make_shared<Doorkeeper>(), self_.node, *this,
@@ -139,6 +161,7 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       view_changed_(ports.loop.now()) {
   names_[self_.node] = options_.node_name;
   applied_.note(self_);
+  if (journal_) replication_.recover(journal_->take_recovered(), ports.loop.now());
   membership_.set_keys(keys_.rotation().held(), ports.loop.now());
   membership_.set_bans(admission_.own_bans(), ports.loop.now());
 }
@@ -174,6 +197,7 @@ void Cluster::start() {
     discovery_.emplace(config_.srv, ports_, *options_.dns, owner, log_);
     scope_.spawn(discovery_->run(scope_.stop_token()));
   }
+  if (journal_) journal_->start(replication_, table_, [this] { ack_event_.notify_all(); });
   watch_start();
   housekeeping();
   pump();
@@ -237,6 +261,7 @@ void Cluster::tell_leadership() {
 
 void Cluster::pump_replication() {
   while (auto event = replication_.poll_event()) on_event(std::move(*event));
+  if (journal_) journal_->flush();
   if (std::exchange(marks_changed_, false)) {  // once for however many came
     const WallTime now = ports_.loop.wall_now();
     sessions_->watches().ended_if([&](const store::Key& watched) { return table_.is_revoked(watched, now); });
@@ -500,8 +525,16 @@ void Cluster::on_event(replication::Event event) {
   WallTime now = ports_.loop.wall_now();
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
     note_merge(apply->op.key, table_.apply(apply->op, now));
+    if (!apply->record.empty()) journal_->op(apply->op.dot, apply->record);
+  } else if (auto* appended = std::get_if<replication::Appended>(&event)) {
+    if (journal_) journal_->op(appended->dot, appended->record);
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
     note_merge(state->entry.key, table_.apply(state->entry, now));
+    if (journal_) journal_->state(state->entry, state->pulled);
+  } else if (auto* adopted = std::get_if<replication::Adopted>(&event)) {
+    if (journal_) journal_->adopted(adopted->origin, adopted->coverage);
+  } else if (std::get_if<replication::Settled>(&event) != nullptr) {
+    if (journal_) journal_->settled();
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
     applied_.note(covered->origin, covered->prefix);
     applied_event_.notify_all();
@@ -588,6 +621,7 @@ void Cluster::become_ready() {
 
 void Cluster::housekeeping() {
   table_.sweep(ports_.loop.wall_now());
+  if (journal_) journal_->tend();
   if (degraded_ && replication_.caught_up() && !look_around().unlinked) {
     degraded_ = false;
     log_.info("no longer degraded: all members are linked and nothing is missing");
@@ -638,7 +672,22 @@ void Cluster::note_nobody_asked(AckLevel level) {
   }
 }
 
+runtime::Task<bool> Cluster::wait_journal(uint64_t seq, bool synced, MonoTime deadline) {
+  while (journal_ && journal_->whole()) {
+    if ((synced ? journal_->synced() : journal_->written()) >= seq) co_return true;
+    if (synced) {
+      journal_->want_sync();
+      journal_->flush();
+    }
+    bool woken = co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
+    if (!woken) break;
+  }
+  co_return false;
+}
+
 runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime deadline) {
+  if (level == AckLevel::journal || level == AckLevel::fsync)
+    co_return co_await wait_journal(seq, level == AckLevel::fsync, deadline);
   bool counted = false;
   while (level != AckLevel::local) {
     const Acks acks = acks_of(seq, level);
@@ -688,6 +737,10 @@ runtime::Task<void> Cluster::stop() {
   start_timer_.reset();
   house_timer_.reset();
   leadership_.stop();
+  if (journal_) {
+    bool kept = co_await journal_->close(ports_.loop.now() + kLastWords);
+    if (!kept) log_.warn("the last writes did not reach the journal", {{"reason", journal_->failing()}});
+  }
 }
 
 // ---------------------------------------------------------------- for the forward hub

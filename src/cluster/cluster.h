@@ -14,6 +14,7 @@
 #include "cluster/config.h"
 #include "cluster/discovery.h"
 #include "cluster/forward_hub.h"
+#include "cluster/journal.h"
 #include "cluster/key_store.h"
 #include "cluster/leadership.h"
 #include "cluster/link_table.h"
@@ -31,7 +32,8 @@ struct ClusterOptions {
   // Who the node is in a cluster without nodeKey.file; absent: somebody new. One key for all of them lets a
   // node be recognised in two clusters, which is how a request finds its way through another one.
   std::optional<crypto::SigningKey> key_without_file;
-  runtime::Dns* dns = nullptr;  // outlives the cluster; needed for discovery by DNS
+  runtime::Dns* dns = nullptr;    // outlives the cluster; needed for discovery by DNS
+  runtime::Disk* disk = nullptr;  // likewise; needed for a journal
   store::SessionLimits limits;
   // A start that takes longer is warned about while a ready member has what is missing; when none is left,
   // the node serves with what it has.
@@ -89,6 +91,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   const LinkCounters& link_counters() const { return links_.counters(); }
   const Leadership& leadership() const { return leadership_; }
   const Absences& absences() const { return absences_; }
+  const Journal* journal() const { return journal_.get(); }  // null: none is configured
   uint64_t unacknowledged_writes() const { return unacknowledged_writes_; }
   // Gives up a node that is not a member. False when it is one, or is not known.
   bool forget(NodeId node);
@@ -100,7 +103,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   friend class ReplicatedSessions;
 
   Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports, LinkTable::Listeners listeners,
-          crypto::SigningKey key, const membership::NodeRecord& record, Log log);
+          crypto::SigningKey key, const membership::NodeRecord& record,
+          std::unique_ptr<store::SessionTable> table, std::unique_ptr<Journal> journal, Log log);
 
   // LinkTable::Events
   void membership_link_up(const mesh::Established& peer, const IpAddress& local) override;
@@ -153,6 +157,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
   // Waits until the write is acknowledged at the level. False at the deadline.
   runtime::Task<bool> wait_acks(uint64_t seq, AckLevel level, MonoTime deadline);
+  runtime::Task<bool> wait_journal(uint64_t seq, bool synced, MonoTime deadline);
   struct Acks {  // of the linked members that a level is about
     size_t asked = 0;
     size_t have = 0;
@@ -173,7 +178,9 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   Replica self_;
   runtime::Scope scope_;
   membership::Core membership_;
-  store::SessionTable table_;
+  const std::unique_ptr<store::SessionTable> own_table_;
+  store::SessionTable& table_;
+  const std::unique_ptr<Journal> journal_;
   replication::Core replication_;
   LinkTable links_;
   ForwardHub hub_;
@@ -183,9 +190,9 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
   Absences absences_;
   AppliedView applied_;
-  runtime::Event applied_event_;                                   // more of some log is applied
-  runtime::Event ack_event_;                                       // somebody acknowledged, came or went
-  runtime::Event pulled_event_;                                    // an answer to a pull is in pulled_
+  runtime::Event applied_event_;  // more of some log is applied
+  runtime::Event ack_event_;      // somebody acknowledged, came or went; or the journal did
+  runtime::Event pulled_event_;   // an answer to a pull is in pulled_
   std::map<uint64_t, std::optional<replication::Pulled>> pulled_;  // requests that somebody waits for
   bool pumping_ = false;
   bool pump_again_ = false;

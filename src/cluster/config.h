@@ -27,7 +27,8 @@ struct FailoverConfig {
   Duration lease = 3s;
   size_t quorum = 1;  // grants that a lease needs at least
   bool serves_in_minority() const {
-    return minority.value_or(mode == Mode::active_passive ? Minority::standby : Minority::serve) == Minority::serve;
+    return minority.value_or(mode == Mode::active_passive ? Minority::standby : Minority::serve) ==
+           Minority::serve;
   }
 };
 
@@ -38,6 +39,13 @@ struct SrvConfig {
   uint16_t dns_port = 53;
   Duration poll_interval = 30s;
   std::vector<std::string> names;  // absolute, in lower case, without the last dot; at most kMaxNames
+};
+
+// journal
+struct JournalConfig {
+  std::string directory;                 // "": no journal
+  crypto::Secret key;                    // keys.current: 32 bytes; seals, and opens
+  std::vector<crypto::Secret> old_keys;  // keys.old: open
 };
 
 struct ClusterConfig {
@@ -55,10 +63,11 @@ struct ClusterConfig {
   // one value. Loaded anew by Cluster::reload_keys().
   std::vector<crypto::Secret> psks;
   mesh::RotationConfig rotation;  // encryption.rotation
-  AdmissionConfig admission;  // loaded anew by Cluster::reload_admission()
-  std::string node_key_file;  // encryption.nodeKey.file; "" = a new key each start
-  size_t max_members = 1024;  // replication talks with every member: what it costs grows with them
+  AdmissionConfig admission;      // loaded anew by Cluster::reload_admission()
+  std::string node_key_file;      // encryption.nodeKey.file; "" = a new key each start
+  size_t max_members = 1024;      // replication talks with every member: what it costs grows with them
   FailoverConfig failover;
+  JournalConfig journal;
 };
 
 }  // namespace kith::cluster

@@ -10,6 +10,7 @@
 #include "base/node.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "cluster/ack_level.h"
 #include "cluster/session_watch.h"
 #include "runtime/ports.h"
 #include "store/session_table.h"
@@ -22,15 +23,6 @@ using SessionState = store::SessionState;    // ended: revoked or expired here
 using SessionLookup = store::SessionView;
 using SessionListing = store::SessionTable::Listing;
 using store::EndReason;
-
-// Who has a write in memory when it counts as acknowledged, beside this node. Where there is nobody whom the
-// level asks, the one before it counts (zone: one; one, all: local).
-enum class AckLevel : uint8_t {
-  local,
-  one,   // another member
-  zone,  // a member of another zone or region
-  all,   // every member that is linked with this one
-};
 
 // A write that was accepted. at_level is false when the acknowledgement level was not reached before
 // the deadline: the write stands and goes on spreading, but the caller should know.

@@ -122,6 +122,14 @@ json::object counters_of(const Cluster& cluster) {
           {"members_down", own.members_down}};
 }
 
+json::value journal_of(const Journal& journal) {
+  return {{"directory", journal.directory()},
+          {"bytes", journal.bytes()},
+          {"generation", journal.generation()},
+          {"whole", journal.whole()},
+          {"failing", journal.failing().empty() ? json::value() : json::value(journal.failing())}};
+}
+
 json::value leader_of(const Cluster& cluster, MonoTime now) {
   const lease::Core& lease = cluster.leadership().core();
   std::optional<NodeId> leader = lease.leader(now);
@@ -155,6 +163,7 @@ json::object status_of(const Cluster& cluster, MonoTime now, WallTime wall_now) 
   return {{"name", cluster.name()},
           {"phase", to_string(cluster.phase())},
           {"degraded", cluster.degraded()},
+          {"journal", cluster.journal() ? journal_of(*cluster.journal()) : json::value()},
           {"leader", cluster.leadership().runs() ? leader_of(cluster, now) : json::value()},
           {"members", std::move(members)},
           {"not_members", absent_rows(cluster)},

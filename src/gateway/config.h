@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/ack_level.h"
 #include "cluster/config.h"
 #include "http/config.h"
 #include "identity/config.h"
@@ -30,8 +31,7 @@ struct SessionConfig {  // session
   Store store = Store::local;      // store.type
   size_t local_capacity = 50'000;  // store.local.capacity: oldest used is dropped when full
   std::string cluster;             // store.cluster.name
-  enum class Ack : uint8_t { local, one, zone, all };
-  Ack ack = Ack::one;  // store.cluster.ack
+  cluster::AckLevel ack = cluster::AckLevel::one;  // store.cluster.ack
 };
 
 struct SingleLogoutConfig {              // singleLogout

@@ -100,16 +100,6 @@ void SessionManager::load(SessionView& view, WallTime now) {
   store_.touch(view.known->key(), now);
 }
 
-cluster::AckLevel SessionManager::level() const {
-  switch (routes_.config.session.ack) {
-    case SessionConfig::Ack::local: return cluster::AckLevel::local;
-    case SessionConfig::Ack::one: return cluster::AckLevel::one;
-    case SessionConfig::Ack::zone: return cluster::AckLevel::zone;
-    case SessionConfig::Ack::all: return cluster::AckLevel::all;
-  }
-  return cluster::AckLevel::one;
-}
-
 runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old, identity::Identity identity,
                                                           WallTime now) {
   // It was loaded when the login came back, and may have been ended since: its identities are not to outlive
@@ -133,7 +123,7 @@ runtime::Task<Result<std::string>> SessionManager::create(const SessionView& old
   ports_.entropy.fill(cookie.id.bytes);
   cluster::SessionKey key = session_key(cookie.id);
   MonoTime deadline = ports_.loop.now() + kWriteTimeout;
-  auto written = co_await store_.create(ports_.loop, key, std::move(record), level(), deadline);
+  auto written = co_await store_.create(ports_.loop, key, std::move(record), routes_.config.session.ack, deadline);
   if (!written) co_return std::move(written).error();
   counters_.sessions_created.add();
   if (!written->at_level) {
@@ -162,7 +152,7 @@ runtime::Task<Result<void>> SessionManager::revoke(const SessionView& view, clus
   WallTime hint = view.live ? view.expires : now + longest;
   cluster::SessionKey key = view.known->key();
   MonoTime deadline = ports_.loop.now() + kWriteTimeout;
-  auto written = co_await store_.revoke(ports_.loop, key, reason, hint, level(), deadline);
+  auto written = co_await store_.revoke(ports_.loop, key, reason, hint, routes_.config.session.ack, deadline);
   if (!written) co_return std::move(written).error();
   counters_.sessions_revoked.add();
   if (!written->at_level)

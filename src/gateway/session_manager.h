@@ -76,7 +76,6 @@ class SessionManager {
   [[nodiscard]] SessionWatch watch(const SessionView& view, std::function<void()> on_end);
 
  private:
-  cluster::AckLevel level() const;
 
   const Routes& routes_;
   runtime::Ports& ports_;

@@ -69,6 +69,11 @@ struct ClusterNode {
 
   void start(std::vector<Multiaddr> seeds, std::vector<crypto::Secret> psks = {kPsk},
              std::string cluster_name = "main") {
+    auto started = try_start(std::move(seeds), std::move(psks), std::move(cluster_name));
+    ASSERT_TRUE(started) << started.error().message();
+  }
+  Result<void> try_start(std::vector<Multiaddr> seeds, std::vector<crypto::Secret> psks = {kPsk},
+                         std::string cluster_name = "main") {
     process = &world_.start(host);
     ports_object = std::make_unique<sim::ProcessPorts>(*process);
     ports = std::make_unique<runtime::Ports>(ports_object->ports());
@@ -87,21 +92,40 @@ struct ClusterNode {
     options.software = "kith/test";
     options.zone = zone;
     options.dns = ports_object.get();
+    options.disk = ports_object.get();
     options.limits.idle_timeout = idle_timeout;
     options.max_bulk_queue = max_bulk_queue;
     auto opened =
         cluster::Cluster::open(config, options, *ports, sink ? Log(sink, "cluster") : Log(log, "cluster"));
-    ASSERT_TRUE(opened) << opened.error().message();
+    if (!opened) {
+      world_.kill(*process);
+      return std::move(opened).error();
+    }
     cluster = std::move(*opened);
     echo = std::make_unique<Echo>(name);
     workers = std::make_unique<runtime::Scope>();
     cluster->hub().set_workers({{&ports->loop, echo.get(), workers.get()}});
     cluster->start();
+    return {};
   }
 
+  // The end of a graceful stop.
+  void stop() {
+    bury();
+    world_.kill(*process);
+  }
   // kill -9; what is left of it is cleaned up unseen.
   void kill() {
     world_.kill(*process);
+    bury();
+  }
+  // The power fails, and comes back.
+  void power_cut() {
+    world_.power_off(host);
+    bury();
+    world_.power_on(host);
+  }
+  void bury() {
     bool done = false;
     runtime::Scope scope;
     scope.spawn(clean_up(done));

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "client.h"
-#include "cluster_node.h"
+#include "cluster_scenario.h"
 #include "crypto/hash.h"
 
 namespace kith {
@@ -18,53 +18,6 @@ using cluster::SessionState;
 using runtime::Task;
 
 const crypto::Secret kOtherPsk(Bytes(32, 0x43));
-
-template <class T>
-Task<void> keep(Task<T> task, std::optional<T>& out) {
-  out.emplace(co_await std::move(task));
-}
-
-struct ClusterScenario : testing::Test {
-  explicit ClusterScenario(size_t count = 3) {
-    for (size_t i = 0; i < count; ++i)
-      nodes.push_back(std::make_unique<ClusterNode>(world, std::string(1, static_cast<char>('a' + i))));
-  }
-  std::vector<Multiaddr> seeds() const {
-    std::vector<Multiaddr> out;
-    for (const auto& node : nodes) out.push_back(Multiaddr::from({node->host.address, 9450}));
-    return out;
-  }
-  void start_all() {
-    for (auto& node : nodes) node->start(seeds());
-    ASSERT_TRUE(world.run_while_not([&] { return all_joined(nodes.size()); }, 20s));
-  }
-  bool all_joined(size_t members) const {
-    for (const auto& node : nodes) {
-      if (!node->cluster) continue;
-      if (!node->ready() || node->cluster->membership().live_members() != members ||
-          node->cluster->replication().peers() != members - 1)
-        return false;
-    }
-    return true;
-  }
-  template <class T>
-  T run(Task<T> task) {
-    std::optional<T> out;
-    runtime::Scope scope;
-    scope.spawn(keep(std::move(task), out));
-    EXPECT_TRUE(world.run_while_not([&] { return out.has_value(); }, 60s));
-    return std::move(*out);
-  }
-  cluster::SessionWrite create(ClusterNode& node, int session, AckLevel level = AckLevel::one) {
-    auto write = run(node.cluster->sessions().create(node.ports->loop, key_of(session), node.record("alice"),
-                                                     level, world.now() + 5s));
-    EXPECT_TRUE(write);
-    return write ? *write : cluster::SessionWrite{};
-  }
-
-  sim::World world{7};
-  std::vector<std::unique_ptr<ClusterNode>> nodes;
-};
 
 TEST_F(ClusterScenario, ThreeNodesFormOneClusterAndASessionMadeOnOneIsOnAll) {
   start_all();

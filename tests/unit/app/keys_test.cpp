@@ -32,6 +32,9 @@ const std::string kPsk = "psk: " + kPskA;
 std::string cluster(const std::string& more) {
   return cluster_with("name: eu", kAddresses, "method: static", kPsk, ", " + more);
 }
+std::string journal(const std::string& more) {
+  return cluster("journal: {directory: /var/lib/kith/main, keys: {current: " + kPskB + more + "}}");
+}
 std::string addresses(const std::string& with) {
   return cluster_with("name: eu", with, "method: static", kPsk);
 }
@@ -306,7 +309,6 @@ std::vector<Row> http_rows() {
 std::vector<Row> session_rows() {
   using SameSite = gateway::CookieConfig::SameSite;
   using Store = gateway::SessionConfig::Store;
-  using Ack = gateway::SessionConfig::Ack;
   auto store = [](const std::string& with) { return session("store: {" + with + "}"); };
   return {
       {"session.cookie", session("cookie:"),
@@ -358,8 +360,9 @@ std::vector<Row> session_rows() {
        cluster("disabled: false") + store("type: cluster, cluster: {name: ue}"),
        "there is no cluster named \"ue\", did you mean \"eu\"?"},
       {"session.store.cluster.ack", store("cluster: {ack: all}"),
-       [](const Config& c) { return c.gateway.session.ack == Ack::all; }, store("cluster: {ack: two}"),
-       "session.store.cluster.ack: expected local, one, zone or all"},
+       [](const Config& c) { return c.gateway.session.ack == cluster::AckLevel::all; },
+       store("cluster: {ack: two}"),
+       "session.store.cluster.ack: expected local, journal, fsync, one, zone or all"},
       {"session.maxLifetimeSeconds", session("maxLifetimeSeconds: 3600"),
        [](const Config& c) { return c.gateway.session.max_timeout == 1h; }, session("maxLifetimeSeconds: 1h"),
        "session.maxLifetimeSeconds: expected whole seconds"},
@@ -509,6 +512,24 @@ std::vector<Row> cluster_rows() {
        encryption("psk: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
        "clusters[0].encryption.psk: expected a random key of 32 bytes as 64 hex digits, as `kith keygen psk` "
        "makes it, not one that repeats, found a value that is not shown"},
+      {"clusters[].journal", journal(""),
+       [](const Config& c) { return !first_cluster(c).journal.directory.empty(); },
+       cluster("journal: /var/lib/kith"), "clusters[0].journal: expected a map"},
+      {"clusters[].journal.directory", journal(""),
+       [](const Config& c) { return first_cluster(c).journal.directory == "/var/lib/kith/main"; },
+       cluster("journal: {keys: {current: " + kPskB + "}}"),
+       "clusters[0].journal: a journal needs a directory"},
+      {"clusters[].journal.keys", journal(""),
+       [](const Config& c) { return !first_cluster(c).journal.key.empty(); },
+       cluster("journal: {directory: /var/lib/kith/main}"),
+       "clusters[0].journal: a journal needs keys.current"},
+      {"clusters[].journal.keys.current", journal(""),
+       [](const Config& c) { return first_cluster(c).journal.key.size() == 32; },
+       cluster("journal: {directory: /var/lib/kith/main, keys: {current: " + kPskA + "}}"),
+       "clusters[0].journal.keys.current: is a pre-shared key of the mesh; it has to be another"},
+      {"clusters[].journal.keys.old", journal(", old: [" + kPskA + "]"),
+       [](const Config& c) { return first_cluster(c).journal.old_keys.size() == 1; },
+       journal(", old: [short]"), "clusters[0].journal.keys.old[0]: expected a random key of 32 bytes"},
       {"clusters[].admission", cluster("admission: {}"),
        [](const Config& c) { return first_cluster(c).admission == cluster::AdmissionConfig{}; },
        cluster("admission: pinned"), "clusters[0].admission: expected a map"},

@@ -1,0 +1,466 @@
+#include "cluster/journal.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/text.h"
+
+namespace kith::cluster {
+namespace {
+
+constexpr size_t kBatchBytes = 64 << 10;       // of records in a frame
+constexpr size_t kMaxWaiting = 64 << 20;       // beyond, the disk is too slow to be of use
+constexpr size_t kMaxJob = 8 << 20;            // handed to the disk at once
+constexpr size_t kSnapshotBytes = 256 << 10;   // of states at a time
+constexpr uint64_t kSnapshotAfter = 64 << 20;  // of journal, or as much as the last snapshot has
+constexpr size_t kMaxFiles = 8;
+constexpr Duration kSyncInterval = 1s;  // what a power cut may cost when nobody asks for more
+constexpr Duration kRetry = 2s;
+constexpr Duration kSnapshotRetry = 30s;
+
+// kind-0000000000000001
+std::optional<std::pair<std::string, uint64_t>> parse_name(const std::string& name) {
+  const size_t dash = name.find('-');
+  if (dash == std::string::npos || name.size() != dash + 17) return std::nullopt;
+  auto bytes = unhex(name.substr(dash + 1));
+  if (!bytes) return std::nullopt;
+  uint64_t generation = 0;
+  for (uint8_t byte : *bytes) generation = generation << 8 | byte;
+  return std::pair(name.substr(0, dash), generation);
+}
+
+std::string file_name(const char* kind, uint64_t generation) {
+  std::array<uint8_t, 8> bytes;
+  for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(generation >> (56 - 8 * i));
+  return std::string(kind) + "-" + hex(bytes);
+}
+
+}  // namespace
+
+struct Journal::Lane {
+  std::unique_ptr<runtime::DiskWriter> file;
+  std::optional<journal::FrameWriter> frames;
+};
+
+struct Journal::Snapshot {
+  uint64_t generation = 0;
+  std::string temporary, final;
+  std::unique_ptr<runtime::DiskWriter> file;
+  std::optional<journal::FrameWriter> frames;
+  replication::SnapshotCursor cursor;
+  uint64_t states = 0, bytes = 0;
+  uint64_t journal_bytes = 0;  // of the journals that it takes the place of
+  bool ended = false;          // the last states are in it
+  std::vector<std::string> superfluous;
+};
+
+Journal::Journal(JournalConfig config, runtime::Disk& disk, runtime::Loop& loop, runtime::Entropy& entropy,
+                 Log log)
+    : config_(std::move(config)),
+      disk_(disk),
+      loop_(loop),
+      entropy_(entropy),
+      log_(std::move(log)),
+      lane_(std::make_shared<Lane>()) {}
+
+Journal::~Journal() { *alive_ = false; }
+
+std::string Journal::path(const char* kind, uint64_t generation) const {
+  return config_.directory + "/" + file_name(kind, generation);
+}
+
+journal::Salt Journal::new_salt() {
+  journal::Salt salt;
+  entropy_.fill(salt);
+  return salt;
+}
+
+// ---------------------------------------------------------------- reading
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalConfig config, runtime::Disk& disk, runtime::Loop& loop,
+                                               runtime::Entropy& entropy, journal::Recovery::Stores stores,
+                                               Log log) {
+  std::unique_ptr<Journal> out(new Journal(std::move(config), disk, loop, entropy, std::move(log)));
+  auto lock = disk.lock(out->config_.directory);
+  if (!lock && lock.error().code() == Code::conflict) return std::move(lock).error();
+  if (!lock) {
+    out->fail(lock.error().message());
+    return out;
+  }
+  out->lock_ = std::move(*lock);
+  KITH_TRY_VOID(out->load(std::move(stores)));
+  return out;
+}
+
+Result<void> Journal::load(journal::Recovery::Stores stores) {
+  auto names = disk_.list(config_.directory);
+  if (!names) {
+    fail(names.error().message());
+    return {};
+  }
+  listed_ = true;
+  std::map<uint64_t, std::string> snapshots, journals;
+  for (const std::string& name : *names) {
+    const auto parsed = parse_name(name);
+    if (parsed && parsed->first == "snapshot") snapshots[parsed->second] = name;
+    if (parsed && parsed->first == "journal") journals[parsed->second] = name;
+    if (name.ends_with(".new")) (void)disk_.remove(config_.directory + "/" + name);
+  }
+  journal::Recovery recovery(std::move(stores));
+  uint64_t first = 1;
+  if (!snapshots.empty()) {
+    first = snapshots.rbegin()->first;
+    KITH_TRY_VOID(load_file(snapshots.rbegin()->second, recovery, snapshot_bytes_));
+    generation_ = first;
+  }
+  uint64_t expected = first;
+  for (const auto& [generation, name] : journals) {
+    generation_ = std::max(generation_, generation);
+    if (generation < first) continue;
+    if (generation != expected) recovery.missing_file();
+    expected = generation + 1;
+    recovery.begin_journal(!snapshots.empty() && generation == first);
+    KITH_TRY_VOID(load_file(name, recovery, journal_bytes_));
+  }
+  for (const auto* files : {&snapshots, &journals})
+    for (const auto& [generation, name] : *files) older_.push_back(config_.directory + "/" + name);
+  summary_ = recovery.summary();
+  recovered_ = recovery.finish();
+  if (older_.empty()) return {};
+  log_.info("journal read", {{"directory", config_.directory},
+                             {"states", summary_.states},
+                             {"writes", summary_.ops},
+                             {"bytes", bytes()}});
+  if (summary_.refused + summary_.claims_refused > 0)
+    log_.warn("a part of the journal is missing: what it was about is asked of the other members",
+              {{"claims", summary_.claims_refused}, {"records", summary_.refused}});
+  return {};
+}
+
+Result<void> Journal::load_file(const std::string& name, journal::Recovery& recovery, uint64_t& bytes) {
+  auto unusable = [&](const std::string& why) -> Result<void> {
+    recovery.missing_file();
+    log_.error("a file of the journal cannot be used", {{"file", name}, {"reason", why}});
+    return {};
+  };
+  auto file = disk_.open(config_.directory + "/" + name);
+  if (!file) return unusable(file.error().message());
+  std::vector<crypto::Secret> keys = config_.old_keys;
+  keys.push_back(config_.key);
+  Bytes buffer(1 << 20);
+  size_t have = 0;
+  std::optional<journal::FrameScanner> scanner;
+  auto take = [&](std::optional<Bytes> frame) {
+    if (frame) recovery.take(*frame, scanner->intact());
+    return frame.has_value();
+  };
+  for (;;) {
+    auto n = (*file)->read(MutableByteView(buffer).subspan(have));
+    if (!n) return unusable(n.error().message());
+    bytes += *n;
+    have += *n;
+    if (!scanner) {
+      if (*n > 0 && have < journal::kHeaderBytes) continue;
+      auto opened = journal::FrameScanner::open(ByteView(buffer).first(have), keys);
+      if (!opened && opened.error().code() == Code::unauthenticated)
+        return std::move(opened).error().within("the journal " + config_.directory + "/" + name);
+      // A file that was just begun when the node ended holds nothing.
+      if (!opened && have == 0) return {};
+      if (!opened) return unusable(opened.error().message());
+      scanner = std::move(*opened);
+      scanner->feed(ByteView(buffer).first(have).subspan(journal::kHeaderBytes));
+    } else {
+      scanner->feed(ByteView(buffer).first(have));
+    }
+    have = 0;
+    while (take(scanner->next())) {
+    }
+    if (*n == 0) break;
+  }
+  while (take(scanner->next_at_end())) {
+  }
+  recovery.end_of_file(scanner->intact());
+  if (!scanner->intact() || scanner->skipped_bytes() > 0)
+    log_.warn(
+        "a file of the journal has bytes that cannot be read",
+        {{"file", name}, {"bytes", scanner->skipped_bytes()}, {"frames_missing", scanner->missing_frames()}});
+  return {};
+}
+
+// ---------------------------------------------------------------- taking down
+
+void Journal::start(replication::Core& core, replication::Source& source, std::function<void()> progressed) {
+  core_ = &core;
+  source_ = &source;
+  progressed_ = std::move(progressed);
+  if (failing_.empty()) begin_generation();
+}
+
+Bytes& Journal::batch() {
+  if (batches_.empty() || batches_.back().size() >= kBatchBytes) batches_.emplace_back();
+  return batches_.back();
+}
+
+void Journal::noted() {
+  ++noted_.records;
+  if (batches_.size() * kBatchBytes > kMaxWaiting) fail("the disk does not keep up with the writes");
+}
+
+void Journal::op(const Dot& dot, ByteView record) {
+  if (dot.origin == core_->self()) noted_.own_seq = dot.seq;
+  if (!failing_.empty()) return;
+  journal::put_op(batch(), dot, record);
+  noted();
+}
+
+void Journal::state(const replication::StateEntry& entry, bool pulled) {
+  if (!failing_.empty()) return;
+  journal::put_state(batch(), entry, pulled);
+  noted();
+}
+
+void Journal::adopted(const Replica& origin, const replication::Coverage& coverage) {
+  if (!failing_.empty()) return;
+  journal::put(batch(), journal::AdoptedRecord{origin, coverage});
+  noted();
+}
+
+void Journal::settled() {
+  if (!failing_.empty()) return;
+  journal::put(batch(), journal::SettledRecord{});
+  noted();
+}
+
+void Journal::flush() {
+  if (busy_ || !failing_.empty() || core_ == nullptr) return;
+  const bool to_sync = sync_wanted_ && synced_records_ < noted_.records;
+  if (!batches_.empty() || to_sync) submit(false);
+}
+
+// The file goes on, or a new one begins with what comes next; the old one then gets what waits, and is
+// synced.
+void Journal::submit(bool new_file) {
+  auto frames = std::make_shared<std::vector<Bytes>>();
+  for (size_t bytes = 0; !batches_.empty() && (new_file || bytes < kMaxJob); batches_.pop_front()) {
+    bytes += batches_.front().size();
+    frames->push_back(std::move(batches_.front()));
+  }
+  const bool all = batches_.empty();
+  const bool sync = new_file || (all && std::exchange(sync_wanted_, false));
+  const Mark mark = all ? noted_ : written_;
+  std::optional<journal::FrameWriter> fresh;
+  std::string fresh_path;
+  Bytes life;
+  if (new_file) {
+    fresh.emplace(journal::FileKind::journal, generation_, config_.key, new_salt());
+    fresh_path = path("journal", generation_);
+    journal::put(life, journal::LifeRecord{core_->self(), lossy_});
+  }
+  struct Outcome {
+    Result<void> result = Result<void>{};
+    size_t bytes = 0;
+  };
+  auto outcome = std::make_shared<Outcome>();
+  auto work = [lane = lane_, disk = &disk_, frames, sync, outcome, fresh = std::move(fresh), fresh_path,
+               life]() mutable {
+    auto run = [&]() -> Result<void> {
+      for (const Bytes& records : *frames) {
+        if (!lane->file) break;  // there was none before
+        const Bytes frame = lane->frames->seal(records);
+        KITH_TRY_VOID(lane->file->write(frame));
+        outcome->bytes += frame.size();
+      }
+      if (sync && lane->file) KITH_TRY_VOID(lane->file->sync());
+      if (!fresh) return {};
+      lane->file.reset();
+      KITH_TRY(lane->file, disk->create(fresh_path));
+      lane->frames = std::move(*fresh);
+      KITH_TRY_VOID(lane->file->write(lane->frames->header()));
+      KITH_TRY_VOID(lane->file->write(lane->frames->seal(life)));
+      return lane->file->sync();
+    };
+    outcome->result = run();
+  };
+  auto done = [this, alive = alive_, lane = lane_, new_file, mark, sync, outcome] {
+    if (!*alive) return;
+    busy_ = false;
+    if (lane == lane_) {  // else it was given up meanwhile
+      begun_ = begun_ || (new_file && outcome->result);
+      journal_bytes_ += outcome->bytes;
+      written_up_to(mark, sync, outcome->result);
+    }
+    if (!busy_) idle_.notify_all();
+  };
+  busy_ = disk_.pool().submit(std::move(work), loop_, std::move(done));
+  if (!busy_) fail("too much waits for the disk");
+}
+
+void Journal::written_up_to(const Mark& mark, bool synced, const Result<void>& result) {
+  if (!result) return fail(result.error().message());
+  if (!failing_.empty()) log_.info("the journal is written again", {{"directory", config_.directory}});
+  failing_.clear();
+  written_ = mark;
+  if (synced) {
+    synced_records_ = mark.records;
+    synced_own_seq_ = mark.own_seq;
+  }
+  progressed_();
+  flush();
+}
+
+// What comes now is in no file; once the disk works again, a snapshot makes up for it.
+void Journal::fail(const std::string& why) {
+  if (failing_.empty())
+    log_.error("the journal cannot be written", {{"directory", config_.directory}, {"reason", why}});
+  failing_ = why;
+  batches_.clear();
+  lossy_ = true;
+  lane_ = std::make_shared<Lane>();
+  snapshot_.reset();
+  retry_at_ = loop_.now() + kRetry;
+  if (progressed_) progressed_();  // not before start()
+}
+
+// ---------------------------------------------------------------- generations
+
+// One that could not be begun is begun again.
+void Journal::begin_generation() {
+  if (begun_) {
+    ++generation_;
+    older_.push_back(path("journal", generation_));
+    begun_ = false;
+  }
+  submit(true);
+}
+
+// Whether the folder can be used now. What is in it and was not read is not ours to throw away.
+Result<void> Journal::find_folder() {
+  if (!lock_) {
+    KITH_TRY(lock_, disk_.lock(config_.directory));
+  }
+  if (listed_) return {};
+  KITH_TRY(const std::vector<std::string> names, disk_.list(config_.directory));
+  if (std::any_of(names.begin(), names.end(),
+                  [](const std::string& name) { return parse_name(name).has_value(); }))
+    return Error(Code::conflict,
+                 "the folder has files that could not be read when the node started: restart it");
+  listed_ = true;
+  return {};
+}
+
+bool Journal::due_for_snapshot() const {
+  if (snapshot_ || busy_ || loop_.now() < retry_at_) return false;
+  return lossy_ || older_.size() > kMaxFiles || journal_bytes_ > std::max(kSnapshotAfter, snapshot_bytes_);
+}
+
+void Journal::tend() {
+  const MonoTime now = loop_.now();
+  if (core_ == nullptr || busy_) return;
+  if (!failing_.empty()) {
+    if (now < retry_at_) return;
+    if (auto found = find_folder(); !found) return fail(found.error().message());
+    return begin_generation();
+  }
+  if (now >= next_sync_) {
+    next_sync_ = now + kSyncInterval;
+    sync_wanted_ = true;
+    flush();
+  } else if (due_for_snapshot()) {
+    journal::HeadRecord head{core_->self(), core_->owes(), core_->partial(), core_->applied()};
+    begin_generation();
+    if (failing_.empty()) begin_snapshot(std::move(head));
+  }
+}
+
+void Journal::begin_snapshot(journal::HeadRecord head) {
+  snapshot_ = std::make_shared<Snapshot>();
+  snapshot_->generation = generation_;
+  snapshot_->final = path("snapshot", generation_);
+  snapshot_->temporary = snapshot_->final + ".new";
+  snapshot_->journal_bytes = journal_bytes_;
+  snapshot_->superfluous.assign(older_.begin(), older_.end() - 1);
+  snapshot_->frames.emplace(journal::FileKind::snapshot, generation_, config_.key, new_salt());
+  Bytes first;
+  journal::put(first, head);
+  run_step([snapshot = snapshot_, disk = &disk_, first]() -> Result<void> {
+    KITH_TRY(snapshot->file, disk->create(snapshot->temporary));
+    const Bytes frame = snapshot->frames->seal(first);
+    snapshot->bytes += journal::kHeaderBytes + frame.size();
+    KITH_TRY_VOID(snapshot->file->write(snapshot->frames->header()));
+    return snapshot->file->write(frame);
+  });
+}
+
+// One after the other; the states of the next are taken when those before are written.
+void Journal::run_step(std::function<Result<void>()> step) {
+  auto result = std::make_shared<Result<void>>(Result<void>{});
+  auto work = [step = std::move(step), result] { *result = step(); };
+  auto done = [this, alive = alive_, snapshot = snapshot_, result] {
+    if (*alive && snapshot == snapshot_) step_done(*result);
+  };
+  if (!disk_.pool().submit(std::move(work), loop_, std::move(done)))
+    step_done(Error(Code::limit, "too much waits for the disk"));
+}
+
+void Journal::step_done(const Result<void>& result) {
+  if (!result) {
+    log_.error("a snapshot of the journal could not be written", {{"reason", result.error().message()}});
+    snapshot_.reset();
+    retry_at_ = loop_.now() + kSnapshotRetry;
+  } else if (snapshot_->ended) {
+    end_snapshot();
+  } else {
+    continue_snapshot();
+  }
+}
+
+void Journal::continue_snapshot() {
+  std::vector<replication::StateEntry> states;
+  snapshot_->ended = !source_->next(snapshot_->cursor, kSnapshotBytes, states);
+  snapshot_->states += states.size();
+  Bytes records;
+  for (const replication::StateEntry& entry : states) journal::put_state(records, entry, false);
+  if (snapshot_->ended) journal::put(records, journal::EndRecord{snapshot_->states});
+  run_step([snapshot = snapshot_, disk = &disk_, records = std::move(records)]() -> Result<void> {
+    const Bytes frame = snapshot->frames->seal(records);
+    snapshot->bytes += frame.size();
+    KITH_TRY_VOID(snapshot->file->write(frame));
+    if (!snapshot->ended) return {};
+    KITH_TRY_VOID(snapshot->file->sync());
+    KITH_TRY_VOID(disk->rename(snapshot->temporary, snapshot->final));
+    for (const std::string& name : snapshot->superfluous)
+      (void)disk->remove(name);  // the next one tries again
+    return {};
+  });
+}
+
+void Journal::end_snapshot() {
+  const auto snapshot = std::move(snapshot_);
+  snapshot_.reset();
+  std::erase_if(older_, [&](const std::string& path) {
+    return std::find(snapshot->superfluous.begin(), snapshot->superfluous.end(), path) !=
+           snapshot->superfluous.end();
+  });
+  older_.push_back(snapshot->final);
+  snapshot_bytes_ = snapshot->bytes;
+  journal_bytes_ -= std::min(journal_bytes_, snapshot->journal_bytes);
+  lossy_ = false;
+  log_.debug("snapshot of the journal written", {{"states", snapshot->states}, {"bytes", snapshot->bytes}});
+}
+
+runtime::Task<bool> Journal::close(MonoTime deadline) {
+  sync_wanted_ = true;
+  flush();
+  while (busy_ || snapshot_) {
+    snapshot_.reset();  // a started one is made anew next time
+    if (!busy_) break;
+    const bool woken = co_await idle_.wait_until(loop_, deadline);
+    if (!woken) break;
+    sync_wanted_ = true;
+    flush();
+  }
+  co_return !busy_ && failing_.empty() && synced_records_ == noted_.records;
+}
+
+}  // namespace kith::cluster
