@@ -77,7 +77,7 @@ struct Config {
   // How long a cut waits for the rest of those who go with it: where one has crashed, and where all are only
   // silent and somebody is silent to somebody else.
   Duration cut_wait = 300ms;
-  Duration hang_cut_wait = 1500ms;
+  Duration hang_cut_wait = 2500ms;
   Duration mute_limit = 3s;   // how long one who sees much silence suspects itself
   Duration sticky = 5s;       // of contact, until an alert of a large cluster is taken back
   Duration link_grace = 5s;   // a link that nobody wants any more lives so long
