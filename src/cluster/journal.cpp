@@ -290,7 +290,7 @@ void Journal::submit(bool new_file) {
       journal_bytes_ += outcome->bytes;
       written_up_to(mark, sync, outcome->result);
     }
-    if (!busy_) idle_.notify_all();
+    if (*alive && !busy_) idle_.notify_all();  // whoever heard of progress may have ended us
   };
   busy_ = disk_.pool().submit(std::move(work), loop_, std::move(done));
   if (!busy_) fail("too much waits for the disk");
@@ -305,8 +305,8 @@ void Journal::written_up_to(const Mark& mark, bool synced, const Result<void>& r
     synced_records_ = mark.records;
     synced_own_seq_ = mark.own_seq;
   }
-  progressed_();
   flush();
+  progressed_();
 }
 
 // What comes now is in no file; once the disk works again, a snapshot makes up for it.
