@@ -143,6 +143,8 @@ class Checker {
       check_admission(path + ".admission", one.admission);
       check_discovery(path + ".discovery", one);
       check_journal(folders, path + ".journal", one);
+      if (one.failover.freshness <= one.failover.lease && !reader_.failed(path + ".failover"))
+        reader_.error_at(path + ".failover", "freshness has to be above the lease: a leader is heard of that often");
     }
   }
 
@@ -444,6 +446,16 @@ class Checker {
     }
   }
 
+  // A promise that cannot be kept is not to be made.
+  void check_fails_closed(const std::string& path) {
+    if (gateway_.session.store != SessionConfig::Store::cluster)
+      return reader_.error_at(path, "sessions are kept on this node alone: there is no cluster to hear of");
+    for (const auto& one : config_.clusters)
+      if (one.name == gateway_.session.cluster && one.failover.mode == cluster::FailoverConfig::Mode::single_node)
+        reader_.error_at(path, "with the mode single_node of the cluster \"" + one.name +
+                                   "\" no majority is heard of");
+  }
+
   void check_policy(const std::string& path, const gateway::PolicyConfig& policy) {
     for (size_t i = 0; i < policy.idps.size(); ++i) {
       const std::string& idp = policy.idps[i];
@@ -457,6 +469,7 @@ class Checker {
     if (!policy.allow_all && policy.rules.empty()) {
       reader_.warn_at(path, "neither authorization.allowAll nor rules are given, so every request is denied");
     }
+    if (policy.fail_closed) check_fails_closed(path + ".failClosed");
     if (policy.allow_all && !policy.rules.empty()) {
       reader_.warn_at(path + ".authorization.allowAll", "with allowAll the rules never matter");
     }

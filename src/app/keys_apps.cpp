@@ -165,6 +165,10 @@ Keys<PolicyConfig> policy_keys() {
           "path (over its end, when it cannot begin with a slash). The first regular expression that "
           "matches decides, then the longest prefix")
           .required(),
+      key("failClosed", &PolicyConfig::fail_closed, flag(),
+          "answer 503 while this node has not heard from a majority of the cluster for failover.freshness: "
+          "it may not "
+          "know of a logout"),
       group<PolicyConfig>(
           "authentication", "who has to log in",
           {key("idps", &PolicyConfig::idps,

@@ -201,6 +201,9 @@ Keys<FailoverConfig> failover_keys() {
       key("lease", &FailoverConfig::lease, duration(500ms, 60s),
           "how long a leader leads without being confirmed; after a crash it takes this long until another "
           "leads"),
+      key("freshness", &FailoverConfig::freshness, duration(1s, 10min),
+          "how long after its last word of a majority a node still serves what has failClosed; above the "
+          "lease"),
       key("quorum", &FailoverConfig::quorum, number<size_t>(1, lease::kMaxVoters),
           "nodes that must agree to a leader, at least: above half of the nodes there are to be, so that "
           "nodes that start apart do not each elect their own"),

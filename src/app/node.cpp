@@ -63,6 +63,7 @@ class Node final : public gateway::HealthSource {
 
   gateway::Health health() const override;
   cluster::Standing standing() const override;
+  bool fresh() const override;
   bool degraded() const override;
 
  private:
@@ -311,6 +312,10 @@ cluster::Standing Node::standing() const {
     return standing;
   }
   return {};
+}
+
+bool Node::fresh() const {
+  return session_cluster_ == nullptr || session_cluster_->fresh(runtime_.control().now());
 }
 
 bool Node::degraded() const {

@@ -68,6 +68,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   // Ready because nobody who was ready is left, not because all that the others hold is here.
   bool degraded() const { return degraded_.load(); }
   Standing standing(MonoTime now) const { return leadership_.standing(now); }
+  bool fresh(MonoTime now) const { return leadership_.fresh(now); }
   SessionStore& sessions() { return *sessions_; }
   Forwarder& forwarder() { return hub_; }
   ForwardHub& hub() { return hub_; }

@@ -25,7 +25,8 @@ struct FailoverConfig {
   // In a part of the cluster without a majority; by default serve, and standby with active_passive.
   std::optional<Minority> minority;
   Duration lease = 3s;
-  size_t quorum = 1;  // grants that a lease needs at least
+  size_t quorum = 1;         // grants that a lease needs at least
+  Duration freshness = 10s;  // how long after its last word of a majority a node knows what the cluster knows
   bool serves_in_minority() const {
     return minority.value_or(mode == Mode::active_passive ? Minority::standby : Minority::serve) ==
            Minority::serve;

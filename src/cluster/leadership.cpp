@@ -66,6 +66,7 @@ void Leadership::pump() {
     shared_.leads_until = core_.leads_until();
     shared_.other = core_.leads(now) ? std::nullopt : core_.leader(now);
     shared_.has_majority = core_.has_majority();
+    shared_.confirmed = core_.confirmed();
   }
   timer_.reset();
   MonoTime next = core_.poll_timeout();
@@ -74,6 +75,12 @@ void Leadership::pump() {
     core_.handle_timeout(loop_.now(), loop_.wall_now());
     pump();
   });
+}
+
+bool Leadership::fresh(MonoTime now) const {
+  if (!runs()) return true;
+  std::lock_guard lock(mutex_);
+  return shared_.confirmed != MonoTime::min() && now - shared_.confirmed <= config_.freshness;
 }
 
 Standing Leadership::standing(MonoTime now) const {

@@ -42,12 +42,16 @@ class Leadership {
 
   // From any thread. Right at the time it is asked: a leader whose lease has run out does not serve.
   Standing standing(MonoTime now) const;
+  // Whether this node has heard of a majority lately (FailoverConfig::freshness). If not, sessions may have
+  // been ended that it does not know of. Without a leader to seek nobody can tell: true.
+  bool fresh(MonoTime now) const;
 
  private:
   struct Shared {
     MonoTime leads_until = MonoTime::min();
     std::optional<NodeId> other;  // who leads, when it is another node
     bool has_majority = false;
+    MonoTime confirmed = MonoTime::min();
   };
   void pump();
 

@@ -163,6 +163,7 @@ json::object status_of(const Cluster& cluster, MonoTime now, WallTime wall_now) 
   return {{"name", cluster.name()},
           {"phase", to_string(cluster.phase())},
           {"degraded", cluster.degraded()},
+          {"fresh", cluster.fresh(now)},
           {"journal", cluster.journal() ? journal_of(*cluster.journal()) : json::value()},
           {"leader", cluster.leadership().runs() ? leader_of(cluster, now) : json::value()},
           {"members", std::move(members)},

@@ -72,6 +72,7 @@ struct PolicyConfig {  // apps[].policies[]
       "/";  // path prefix (on segment borders), or "~ regex" found anywhere in the path, never the query
   std::vector<std::string> idps;       // authentication.idps[]: connector names; the first is used to log in
   bool allow_unauthenticated = false;  // authentication.allowUnauthenticated
+  bool fail_closed = false;            // failClosed
   bool allow_all = false;              // authorization.allowAll
   Rule::Join aggregation = Rule::Join::all;  // authorization.rulesAggregationMethod: and | or
   std::vector<Rule> rules;                   // authorization.rules; none and no allowAll = deny

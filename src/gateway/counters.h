@@ -27,6 +27,7 @@ struct Counters {
   Counter sessions_created;
   Counter sessions_not_at_level;  // created, but not acknowledged as widely as configured in time
   Counter sessions_revoked;
+  Counter blind_refusals;  // of a policy that fails closed, while this node did not hear the cluster
   Counter logins_started;
   Counter logins_failed;
 };

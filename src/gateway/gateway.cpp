@@ -235,6 +235,8 @@ Gateway::Answer Gateway::policy_phase(RequestContext& context) {
     return answer_error(context, 404, "There is nothing here.");
   }
   Verdict verdict = context.app->policies.judge(context.request().target.path, context.claims());
+  if (verdict.policy != nullptr && verdict.policy->fail_closed && !services_.health.fresh())
+    return refuse_blind(context);
   if (context.reason.empty()) context.reason = verdict.reason;
   if (verdict.decision == Decision::allow) {
     context.decision = "allow";
@@ -249,6 +251,17 @@ Gateway::Answer Gateway::policy_phase(RequestContext& context) {
   const std::string& page = context.app->config.unauthorized_page;
   if (!page.empty() && is_navigation(context.request())) return answer_redirect(context, 302, page);
   return answer_error(context, 403, "You are not allowed to see this.");
+}
+
+// Somebody may have been logged out whom this node takes for logged in. Another node may know better.
+runtime::Task<void> Gateway::refuse_blind(RequestContext& context) {
+  counters_.blind_refusals.add();
+  context.decision = "blind";
+  context.reason = "the cluster is not heard";
+  http::Headers extra;
+  extra.add("Retry-After", "1");
+  return answer_error(context, 503, "This node cannot reach the others. Try again in a moment.",
+                      std::move(extra));
 }
 
 identity::Connector* Gateway::find_connector(const std::string& name) const {

@@ -94,6 +94,7 @@ class Gateway final : public http::Handler {
   void route_phase(RequestContext& context);
   Answer endpoint_phase(RequestContext& context);
   Answer policy_phase(RequestContext& context);
+  runtime::Task<void> refuse_blind(RequestContext& context);
   runtime::Task<void> answer_health(RequestContext& context);
   runtime::Task<void> hand_over(RequestContext& context, std::optional<NodeId> leader);
 

@@ -21,6 +21,9 @@ class HealthSource {
   virtual Health health() const = 0;
   // Whether applications are served here now, and who serves them otherwise.
   virtual cluster::Standing standing() const = 0;
+  // Whether this node has heard lately what the cluster of the sessions knows. If not, a session may have
+  // been ended that it takes for live.
+  virtual bool fresh() const = 0;
   // Serving although something that the cluster had is missing here, or may be.
   virtual bool degraded() const = 0;
 };

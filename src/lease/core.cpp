@@ -131,6 +131,12 @@ MonoTime Core::held_until() const {
   return former_ ? std::max(until, held_until(*former_)) : until;
 }
 
+// Who leads may have been cut off from the majority for as long as its lease lasts.
+MonoTime Core::confirmed() const {
+  const MonoTime by_leader = heard_at_ == MonoTime::min() ? heard_at_ : heard_at_ - config_.lease;
+  return leading_ ? std::max(by_leader, held_until() - config_.lease) : by_leader;
+}
+
 std::optional<NodeId> Core::leader(MonoTime now) const {
   if (leads(now)) return self_;
   if (heard_ && now < heard_->until) return heard_->node;
@@ -290,8 +296,10 @@ Result<void> Core::on_claim(NodeId from, const Claim& claim) {
     return {};
   }
   bool older_news = heard_ && claim.epoch < heard_->epoch && now_ < heard_->until;
-  if (claim.kind == Claim::Kind::hold && !older_news && !leads(now_))
+  if (claim.kind == Claim::Kind::hold && !older_news && !leads(now_)) {
     heard_ = {from, claim.epoch, now_ + config_.lease};
+    heard_at_ = now_;
+  }
   if (!is_voter()) return {};
   if (!may_grant(from, claim.epoch)) {
     answer(from, claim, Answer::Verdict::refused);

@@ -89,6 +89,9 @@ class Core {
   bool has_majority() const;
   const std::optional<Voters>& voters() const { return voters_; }
   uint64_t greatest_epoch() const { return greatest_epoch_; }
+  // When a majority of the voters last was in touch with the leader, and the leader with us, as far as we can
+  // tell: later than said, if anything. The past when that never was.
+  MonoTime confirmed() const;
 
  private:
   struct Holding {  // of somebody else's lease
@@ -150,7 +153,8 @@ class Core {
   uint64_t promised_ = 0;           // the greatest that we granted
   std::optional<Holding> granted_;  // by us, as a voter
   std::optional<Holding> heard_;    // the leader, as it says itself
-  std::optional<OwnClaim> claim_;   // we seek or hold the lease
+  MonoTime heard_at_ = MonoTime::min();
+  std::optional<OwnClaim> claim_;  // we seek or hold the lease
   bool leading_ = false;
   MonoTime seek_at_ = kNever;
   std::map<NodeId, MonoTime> missing_;  // voters that are not in the view, and since when

@@ -17,9 +17,12 @@ def leader_of(node):
 
 
 class Failover(ProcessTest):
-    def cluster_in(self, mode, names=("a", "b", "c"), **failover):
+    def cluster_in(self, mode, names=("a", "b", "c"), closed=None, **failover):
         def customize(config, node):
             config["clusters"][0]["failover"] = {"mode": mode, "lease": "1s", **failover}
+            policies = config["apps"][0]["policies"]
+            if closed:
+                policies.append({**policies[-1], "location": closed, "failClosed": True})
         return self.make_cluster(names=names, customize=customize)
 
     def wait_leader(self, nodes, timeout=20, other_than=None):
@@ -106,6 +109,20 @@ class Failover(ProcessTest):
                 time.sleep(2)
                 self.assertEqual(cluster.a.status(), expected)
             cluster.stop()
+
+    def test_what_fails_closed_is_not_served_by_a_node_that_hears_nobody(self):
+        cluster = self.cluster_in("active_active", closed="/echo/closed", freshness="3s").start()
+        self.wait_leader(cluster.nodes)
+        person = self.login(cluster, cluster.a)
+        closed = lambda: person.get("/echo/closed").status  # noqa: E731
+        wait_until(lambda: closed() != 503, 10, "a hears the cluster")
+        for node in (cluster.b, cluster.c):
+            os.kill(node.process.pid, signal.SIGSTOP)
+        wait_until(lambda: closed() == 503, 15, "a knows that it hears nobody")
+        self.assertEqual(person.get("/echo").status, 200)
+        for node in (cluster.b, cluster.c):
+            os.kill(node.process.pid, signal.SIGCONT)
+        wait_until(lambda: closed() != 503, 20, "a hears the cluster again")
 
     def test_a_single_node_seeks_no_leader(self):
         cluster = self.cluster_in("single_node", names=("a",)).start()

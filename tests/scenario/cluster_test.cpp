@@ -129,6 +129,31 @@ TEST_F(ClusterScenario, ASplitHealsAndBothSidesHaveEverything) {
 
 // The path between two members is bad, one way or both, and everybody else hears both: what the two write
 // goes round it, and they are linked again when the path is good.
+TEST_F(ClusterScenario, ANodeThatIsCutOffKnowsThatItIsNotFreshAndTheOthersAre) {
+  start_all();
+  auto fresh = [&](size_t node) { return nodes[node]->cluster->fresh(world.now()); };
+  ASSERT_TRUE(world.run_while_not([&] { return fresh(0) && fresh(1) && fresh(2); }, 10s));
+  for (size_t other : {1u, 2u}) {
+    world.block(nodes[0]->host, nodes[other]->host);
+    world.block(nodes[other]->host, nodes[0]->host);
+  }
+  const MonoTime cut = world.now();
+  ASSERT_TRUE(world.run_while_not([&] { return !fresh(0); }, 15s));
+  EXPECT_LE(world.now() - cut, 10s);
+  EXPECT_GE(world.now() - cut, 5s);
+  world.run_for(10s);
+  EXPECT_FALSE(fresh(0));
+  EXPECT_TRUE(fresh(1) && fresh(2));
+  world.heal();
+  ASSERT_TRUE(world.run_while_not([&] { return fresh(0); }, 15s));
+
+  world.pause(*nodes[1]->process);  // as long as it is away nobody can tell it anything
+  world.run_for(20s);
+  EXPECT_FALSE(fresh(1));
+  world.resume(*nodes[1]->process);
+  EXPECT_TRUE(world.run_while_not([&] { return fresh(1); }, 15s));
+}
+
 TEST_F(ClusterScenario, WhatABadPathKeepsApartGoesRoundItAndNobodyIsRemoved) {
   start_all();
   ClusterNode &a = *nodes[0], &b = *nodes[1];

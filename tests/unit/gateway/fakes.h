@@ -380,6 +380,8 @@ struct FakeHealth final : HealthSource {
   bool degraded() const override { return flawed; }
   Health now = Health::up;
   cluster::Standing standing() const override { return stands; }
+  bool fresh() const override { return hears; }
+  bool hears = true;
   cluster::Standing stands;
   bool flawed = false;
 };

@@ -339,6 +339,24 @@ TEST_F(Behind, AStandbyHandsEverythingButItsStatusToTheLeader) {
   EXPECT_EQ(world->forwarder.targets.size(), 1u);
 }
 
+TEST_F(Behind, ANodeThatDoesNotHearTheClusterRefusesWhatFailsClosedAndNothingElse) {
+  auto& policies = config.apps[0].policies;
+  PolicyConfig closed = *std::find_if(policies.begin(), policies.end(),
+                                      [](const PolicyConfig& one) { return one.location == "/"; });
+  closed.location = "/closed";
+  closed.fail_closed = true;
+  policies.push_back(closed);
+  World one(config);
+  one.log_in();
+  one.health.hears = false;
+  EXPECT_EQ(one.get("/private").answer.status, 200);
+  FakeExchange refused = one.get("/closed");
+  EXPECT_EQ(refused.answer.status, 503);
+  EXPECT_EQ(refused.answer.headers.get("Retry-After"), "1");
+  one.health.hears = true;
+  EXPECT_EQ(one.get("/closed").answer.status, 200);
+}
+
 TEST_F(Behind, AStandbyThatCannotForwardSaysSo) {
   start();
   world->health.stands = {cluster::Standing::Kind::standby, std::nullopt};

@@ -154,6 +154,8 @@ TEST_F(LeaseCore, it_leads_with_a_majority_and_counts_from_when_it_asked) {
   hear(kThird, Answer{Answer::Verdict::granted, claim->epoch, claim->stamp, claim->voters});
   EXPECT_TRUE(core->leads(now));
   EXPECT_TRUE(core->leads(asked + 2900ms));
+  EXPECT_LE(core->confirmed(), asked);
+  EXPECT_GE(core->confirmed(), asked - 100ms);
   EXPECT_FALSE(core->leads(asked + 2950ms)) << "before the voter's own count has run out";
   EXPECT_EQ(core->voters()->epoch, core->epoch()) << "its first act is to put its epoch on the voters";
 }
@@ -212,6 +214,20 @@ TEST_F(LeaseCore, who_hears_of_a_leader_says_who_it_is_until_its_lease_has_run_o
   EXPECT_FALSE(core->leads(now));
   pass(3100ms);
   EXPECT_EQ(core->leader(now), std::nullopt);
+}
+
+TEST_F(LeaseCore, a_leaders_word_confirms_a_majority_of_a_lease_ago) {
+  see_all();
+  EXPECT_EQ(core->confirmed(), MonoTime::min());
+  hear(kOther, claim_of(2));
+  EXPECT_EQ(core->confirmed(), MonoTime::min()) << "who seeks has no majority yet";
+  hear(kOther, claim_of(2, Claim::Kind::hold));
+  const MonoTime heard = now;
+  EXPECT_EQ(core->confirmed(), heard - 3s);
+  pass(1s);
+  EXPECT_EQ(core->confirmed(), heard - 3s);
+  hear(kOther, claim_of(2, Claim::Kind::release));
+  EXPECT_EQ(core->confirmed(), heard - 3s) << "that it has gone takes nothing back";
 }
 
 }  // namespace
