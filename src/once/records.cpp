@@ -1,0 +1,327 @@
+// What a node does as a member of groups: it keeps records, votes, and finds out who has won.
+#include <algorithm>
+
+#include "once/core.h"
+
+namespace kith::once {
+namespace {
+
+constexpr Duration kSweep = 1s;          // how often expired records are looked for
+constexpr Duration kLongestPause = 10s;  // between two copies to a deputy that does not answer
+constexpr Duration kBackoff = 40ms;      // at most, before one who was outbid tries anew
+
+}  // namespace
+
+Core::Held* Core::find(const RecordId& id) {
+  auto at = records_.find(id);
+  return at == records_.end() ? nullptr : &at->second;
+}
+
+// ---------------------------------------------------------------- records and their copies
+
+Result<std::vector<Fingerprint>> Core::mint(Mint mint, MonoTime deadline, Now now) {
+  begin(now);
+  if (mint.payload.size() > kMaxPayload || mint.expires <= now_.wall ||
+      mint.expires > now_.wall + config_.longest_life)
+    return Error(Code::invalid, "a record of this size or lifetime is not kept");
+  if (records_.contains(mint.id)) return Error(Code::conflict, "this record is there already");
+  Record record{mint.id, choose_group(mint.id, self_, view_), mint.expires, mint.required,
+                std::move(mint.payload)};
+  KITH_TRY_VOID(has_room(record, self_));
+  std::vector<Fingerprint> group;
+  for (const Replica& replica : record.group) group.push_back(fingerprint_of(replica));
+
+  Held& held = keep(std::move(record), 0, self_);
+  ++counters_.minted;
+  Copying& copying = held.copying.emplace();
+  copying.tell_by = deadline;
+  copying.pause = config_.resend;
+  for (size_t place = 1; place < group.size(); ++place) copying.open.set(place);
+  if (copying.open.none()) tell_minted(held, false);
+  send_copies(held);
+  plan(held);
+  finish();
+  return group;
+}
+
+Result<void> Core::has_room(const Record& record, const Replica& giver) const {
+  // We may have voted on it, forgotten it, and be asked to vote again.
+  if (record.expires <= gone_until_ || record.expires + config_.grace <= now_.wall)
+    return Error(Code::denied, "the record expires before one that is gone");
+  if (record.expires > now_.wall + config_.longest_life + config_.grace)
+    return Error(Code::limit, "the record lives too long");
+  if (records_.size() >= config_.max_records || bytes_ + record.payload.size() > config_.max_bytes)
+    return Error(Code::limit, "no room for another record");
+  auto given = given_by_.find(giver);
+  if (giver != self_ && given != given_by_.end() && given->second >= config_.max_records / 2)
+    return Error(Code::limit, "no room for another record from this node");
+  return {};
+}
+
+Core::Held& Core::keep(Record record, size_t place, const Replica& giver) {
+  if (records_.empty()) next_sweep_ = now_.mono + kSweep;
+  by_expiry_.emplace(record.expires, record.id);
+  bytes_ += record.payload.size();
+  ++given_by_[giver];
+  Held& held = records_[record.id];
+  held.next_round = place == 0 ? 0 : 1;  // round 0 is the minting node's
+  held.place = place;
+  held.giver = giver;
+  held.record = std::move(record);
+  return held;
+}
+
+void Core::drop(const RecordId& id) {
+  Held& held = *find(id);
+  tell_minted(held, false);
+  end_round(held, Outcome::expired);
+  set_alarm(held.alarm, {kNever, id});
+  gone_until_ = std::max(gone_until_, held.record.expires);
+  by_expiry_.erase({held.record.expires, id});
+  bytes_ -= held.record.payload.size();
+  auto given = given_by_.find(held.giver);
+  if (--given->second == 0) given_by_.erase(given);
+  records_.erase(id);
+}
+
+// The wall clock may step, so it is looked at again and again.
+void Core::sweep() {
+  while (!by_expiry_.empty() && by_expiry_.begin()->first + config_.grace <= now_.wall)
+    drop(RecordId(by_expiry_.begin()->second));
+  next_sweep_ = records_.empty() ? kNever : now_.mono + kSweep;
+}
+
+void Core::tell_minted(Held& held, bool acknowledged) {
+  if (!held.copying || held.copying->tell_by == kNever) return;
+  held.copying->tell_by = kNever;
+  events_.push_back(Minted{held.record.id, acknowledged});
+}
+
+// To deputies that have not answered, and rarer and rarer to one that does not.
+void Core::send_copies(Held& held) {
+  Copying& copying = *held.copying;
+  if (copying.open.none()) {
+    held.copying.reset();
+    return;
+  }
+  Bytes payload = Store{held.record}.encode();
+  for (size_t place = 1; place < held.record.group.size(); ++place) {
+    if (copying.open[place]) send(held.record.group[place], MessageType::store, payload);
+  }
+  copying.next = now_.mono + copying.pause;
+  copying.pause = std::min(copying.pause * 2, kLongestPause);
+}
+
+void Core::on_store(const Replica& from, const Store& message) {
+  const Record& record = message.record;
+  auto place = record.place_of(self_);
+  bool has = false;
+  if (place && *place != 0 && record.place_of(from)) {  // nobody has to tell us what we minted
+    if (Held* held = find(record.id)) {
+      has = held->record == record;
+    } else if (has_room(record, from)) {
+      keep(record, *place, from);
+      ++counters_.copies_taken;
+      has = true;
+    }
+  }
+  if (!has) ++counters_.copies_refused;
+  send(from, MessageType::stored, Stored{record.id, has}.encode());
+}
+
+void Core::on_stored(const Replica& from, const Stored& message) {
+  Held* held = find(message.id);
+  auto place = held ? held->record.place_of(from) : std::nullopt;
+  if (!place || !held->copying || !held->copying->open[*place]) return;
+  held->copying->open.reset(*place);
+  if (message.held || held->copying->open.none()) tell_minted(*held, message.held);
+  if (held->copying->open.none()) held->copying.reset();
+  plan(*held);
+}
+
+// ---------------------------------------------------------------- voting
+
+void Core::on_prepare(const Replica& from, const Prepare& message) {
+  Held* held = find(message.id);
+  if (held && held->record.place_of(from) != message.ballot.place) return refuse();
+  Vote vote{Vote::Kind::missing, message.ballot, {}, {}};
+  if (held) vote = held->acceptor.prepare(message.ballot);
+  send(from, MessageType::vote, VoteMessage{message.id, vote}.encode());
+}
+
+void Core::on_accept(const Replica& from, const Accept& message) {
+  const auto& [ballot, winner] = message.proposal;
+  Held* held = find(message.id);
+  if (held && held->record.place_of(from) != ballot.place) return refuse();
+  if (held && held->record.required && *held->record.required != winner.proof) return refuse();
+  Vote vote{Vote::Kind::missing, ballot, {}, {}};
+  if (held) vote = held->acceptor.accept(ballot, winner);
+  send(from, MessageType::vote, VoteMessage{message.id, vote}.encode());
+}
+
+// ---------------------------------------------------------------- finding out who has won
+
+void Core::on_redeem(const Replica& from, const Redeem& message) {
+  Asker asker{from, message.nonce, message.proof, now_.mono + message.patience};
+  Held* held = find(message.id);
+  if (!held) return answer(asker, {.outcome = Outcome::unknown});
+  if (held->record.required && *held->record.required != message.proof)
+    return answer(asker, {.outcome = Outcome::wrong_proof});
+  if (held->winner) return answer(asker, judge(*held, asker));
+
+  bool is_new = !held->round;
+  if (is_new) held->round.emplace();
+  Round& round = *held->round;
+  if (std::any_of(round.askers.begin(), round.askers.end(),
+                  [&](const Asker& one) { return one.who == from && one.nonce == message.nonce; }))
+    return;
+  if (asking_ >= config_.max_requests) {
+    ++counters_.redemptions_dropped;  // it will ask somebody else
+    if (is_new) held->round.reset();
+    return;
+  }
+  ++asking_;
+  round.askers.push_back(asker);
+  round.until = std::min(round.until, asker.until);
+  if (is_new) propose(*held);
+  plan(*held);
+}
+
+Winner Core::first_asker(const Held& held) const {
+  const Asker& asker = held.round->askers.front();
+  return {asker.nonce, asker.proof, now_.wall};
+}
+
+// A ballot that was never used, above all that we know of.
+void Core::propose(Held& held) {
+  const Ballot& promised = held.acceptor.promised();
+  if (promised != Ballot{}) held.next_round = std::max(held.next_round, promised.round + 1);
+  // An expired record is only read, for who has won it may ask again.
+  if (has_expired(held.record)) held.next_round = std::max<uint32_t>(held.next_round, 1);
+  if (held.next_round > kMaxRound) return end_round(held, Outcome::no_majority);
+  Ballot ballot{held.next_round++, static_cast<uint8_t>(held.place)};
+  held.round->proposal.emplace(ballot, held.record.majority());
+  if (ballot.round == 0) held.round->proposal->propose(first_asker(held));
+  send_step(held);
+}
+
+void Core::send_step(Held& held) {
+  held.round->next = now_.mono + config_.resend;
+  held.round->supplied.reset();
+  for (size_t place = 0; place < held.record.group.size(); ++place) {
+    if (!held.round->proposal->has_answered(place)) send_step(held, place);
+  }
+}
+
+void Core::send_step(const Held& held, size_t place) {
+  const Proposal& proposal = *held.round->proposal;
+  const Replica& to = held.record.group[place];
+  if (proposal.preparing()) {
+    send(to, MessageType::prepare, Prepare{held.record.id, proposal.ballot()}.encode());
+  } else {
+    send(to, MessageType::accept, Accept{held.record.id, {proposal.ballot(), proposal.value()}}.encode());
+  }
+}
+
+void Core::on_vote(const Replica& from, const VoteMessage& message) {
+  Held* held = find(message.id);
+  auto place = held ? held->record.place_of(from) : std::nullopt;
+  if (!place || !held->round || !held->round->proposal) return;
+  Proposal& proposal = *held->round->proposal;
+  const Vote& vote = message.vote;
+  if (vote.ballot != proposal.ballot()) return;
+  if (vote.kind == Vote::Kind::refused) {
+    outbid(*held, vote.promised);
+  } else if (vote.kind == Vote::Kind::missing) {
+    if (held->round->supplied[*place]) return;
+    held->round->supplied.set(*place);
+    send(from, MessageType::store, Store{held->record}.encode());
+    send_step(*held, *place);
+  } else if (proposal.count(*place, vote)) {
+    if (!proposal.preparing()) {
+      held->winner = proposal.value();
+      end_round(*held, Outcome::won);
+    } else if (!proposal.found() && has_expired(held->record)) {
+      end_round(*held, Outcome::expired);
+    } else {
+      proposal.propose(first_asker(*held));
+      send_step(*held);
+    }
+  }
+  plan(*held);
+}
+
+// Two that try at the same time would outbid each other for ever if they did not wait for a random time.
+void Core::outbid(Held& held, const Ballot& promised) {
+  ++counters_.rounds_outbid;
+  held.next_round = std::max(held.next_round, promised.round + 1);
+  held.round->proposal.reset();
+  held.round->next = now_.mono + Duration(random_() % static_cast<uint64_t>(Duration(kBackoff).count()));
+}
+
+RedeemedMessage Core::judge(const Held& held, const Asker& asker) const {
+  const Winner& winner = *held.winner;
+  bool itself = winner.nonce == asker.nonce && winner.proof == asker.proof;
+  bool in_time = winner.proof == asker.proof && now_.wall <= winner.at + config_.retry_window;
+  if (itself || in_time) return {.outcome = Outcome::won, .again = !itself, .payload = held.record.payload};
+  return {.outcome = Outcome::used, .first = winner.proof};
+}
+
+void Core::answer(const Asker& asker, const RedeemedMessage& message) {
+  RedeemedMessage named = message;
+  named.nonce = asker.nonce;
+  send(asker.who, MessageType::redeemed, named.encode());
+}
+
+void Core::end_round(Held& held, Outcome outcome) {
+  if (!held.round) return;
+  for (const Asker& asker : held.round->askers) {
+    RedeemedMessage message{.outcome = outcome};
+    answer(asker, outcome == Outcome::won ? judge(held, asker) : message);
+  }
+  asking_ -= held.round->askers.size();
+  held.round.reset();
+}
+
+// ---------------------------------------------------------------- time
+
+void Core::dismiss_late_askers(Held& held) {
+  Round& round = *held.round;
+  Outcome outcome = has_expired(held.record) ? Outcome::expired : Outcome::no_majority;
+  round.until = kNever;
+  std::erase_if(round.askers, [&](const Asker& asker) {
+    bool is_late = asker.until <= now_.mono;
+    if (is_late) {
+      answer(asker, {.outcome = outcome});
+      --asking_;
+    } else {
+      round.until = std::min(round.until, asker.until);
+    }
+    return is_late;
+  });
+  if (round.askers.empty()) held.round.reset();
+}
+
+void Core::wake(Held& held) {
+  if (held.copying && held.copying->tell_by <= now_.mono) tell_minted(held, false);
+  if (held.copying && held.copying->next <= now_.mono) send_copies(held);
+  if (held.round && held.round->until <= now_.mono) dismiss_late_askers(held);
+  if (held.round && held.round->next <= now_.mono) {
+    if (held.round->proposal) {
+      send_step(held);
+    } else {
+      propose(held);
+    }
+  }
+  plan(held);
+}
+
+// The record's alarm is for whatever comes first.
+void Core::plan(Held& held) {
+  MonoTime when = kNever;
+  if (held.copying) when = std::min(held.copying->next, held.copying->tell_by);
+  if (held.round) when = std::min({when, held.round->next, held.round->until});
+  set_alarm(held.alarm, {when, held.record.id});
+}
+
+}  // namespace kith::once
