@@ -201,6 +201,38 @@ TEST(Once, in_a_split_the_part_with_a_majority_of_the_group_answers_and_the_othe
   });
 }
 
+TEST(Once, who_restarts_has_forgotten_and_decides_nothing_that_was_decided_before) {
+  Tally tally;
+  for_each_seed([&](uint64_t seed) {
+    World world(seed);
+    OnceWorld once(world, three_five_or_seven(world.random()));
+    disturb_clocks(once);
+    once.start_all();
+    for (int turn = 0; turn < 5; ++turn) {
+      const size_t code = mint(once, any(once), 1).front();
+      // Not all of the group hear who has won.
+      once.loss_per_mille = 300;
+      present_everywhere(once, code);
+      once.run_until_all_told(4s);
+      once.loss_per_mille = 0;
+      const bool won = once.code(code).winner.has_value();
+      std::vector<Node*> group = once.group_of(code);
+      const size_t stays = world.random().below(group.size());
+      for (size_t place = 0; place < group.size(); ++place) {
+        if (place == stays) continue;
+        once.kill(*group[place]);
+        once.start(*group[place]);
+      }
+      world.run_for(500ms);
+      std::vector<size_t> all = present_everywhere(once, code);
+      once.run_until_all_told(4s);
+      EXPECT_EQ(count(once, all, Outcome::won), 0U) << once.describe(code) << (won ? "" : "nobody before");
+    }
+    expect_no_violation(once);
+    tally.add(once);
+  });
+}
+
 // One fault after the other, several at a time.
 void misfortune(OnceWorld& once) {
   World& world = once.world();

@@ -286,7 +286,11 @@ void OnceWorld::on_event(Node& node, const once::Redeemed& redeemed) {
     case Outcome::wrong_proof:
       if (is_theirs) violation(number, "the right proof was called wrong");
       break;
-    default: break;
+    case Outcome::used:
+      if (!is_theirs) violation(number, "whom the record is not for was told about its winner");
+      break;
+    case Outcome::no_majority:
+    case Outcome::late: break;
   }
 }
 
