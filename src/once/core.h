@@ -3,12 +3,12 @@
 //
 // Problem: a code of a login (or any one-time credential) is presented to some node, maybe stolen and
 // presented to two at once, while nodes crash, stall and are cut off. It must never be honoured twice. And a
-// client whose answer was lost asks again: it must not be taken for a thief. Idea: each record has a group of
-// three nodes (record.h) that choose its one winner by a register of its own (register.h). What decides is
-// the winner's proof, so the same client wins again, for ten seconds. The minting node redeems in one round
-// trip to one deputy; when it is silent a deputy does, and finds what there is. Who is outside of the group
-// asks its members, one after the other. Source: register.h; RFC 6749 section 4.1.2 for "once", RFC 9700
-// section 4.1.3 for what follows a second use.
+// client whose answer was lost asks again: it must not be taken for a thief.
+// Idea: each record has a group of three nodes (record.h) that choose its one winner by a register of its own
+// (register.h). What decides is the winner's proof, so the same client wins again, for ten seconds. The
+// minting node redeems in one round trip to one deputy; when it is silent a deputy does, and finds what there
+// is. Who is outside of the group asks its members, one after the other.
+// Source: register.h; RFC 6749 section 4.1.2: "once", and what was issued is revoked after a second use.
 //
 // Nothing is kept on disk. A node that restarts has forgotten what it accepted, so it is a member of no older
 // group: two of a group of three that restart take its records with them.
@@ -20,14 +20,15 @@
 //
 // A member of the cluster that means harm and is in a record's group can use the record up, choose who wins,
 // and answer what it likes to who asks it; it knows the payload. Of other records it learns nothing, and can
-// but say that a client of its own presents a code, as every member can. It fills at most half of the records
-// of a deputy with its own.
+// but say that a client of its own presents a code, as every member can. Of the room for records and for
+// questions here it takes half at most.
 //
 // The driver's contract. Each input takes the clocks of the moment. After each input: take all transmits and
 // events, and arm a timer for poll_timeout. Links are between replicas: a message goes out only on a link to
 // the very replica that it is for, and comes in with the replica that the link was made with. Messages may be
-// lost, late, doubled and out of order. set_view is called with each change of the members, their
-// incarnations among it. An error from handle_message (protocol, side peer) closes the link.
+// lost, late, doubled and out of order. set_view is called with each change of the members or of an
+// incarnation. An error from handle_message (protocol, side peer) closes the link. A code is handed out when
+// Minted has told how safe it is: until then a node that is asked may not know it.
 #pragma once
 
 #include <bitset>
@@ -47,7 +48,8 @@ struct Now {
 };
 
 struct Config {
-  size_t max_records = 100'000;         // held here, minted here or elsewhere
+  // Of records that are held here, whoever minted them. Nobody else fills more than half with what it sends.
+  size_t max_records = 100'000;
   size_t max_bytes = size_t{64} << 20;  // of their payloads
   size_t max_requests = 10'000;         // redemptions that wait here, of our clients and of other nodes' each
   std::chrono::milliseconds longest_life = 24h;  // of a record
@@ -63,8 +65,9 @@ struct Transmit {
   Bytes payload;
 };
 
-// The end of mint, once for each. acknowledged: a deputy holds it, so the record survives the loss of any one
-// node. If not, it depends on this node, until a deputy takes it after all.
+// The end of mint, once for each. acknowledged: a deputy holds it (level `one`), so the record survives the
+// loss of any one node. If not, it dies with this node, unless a deputy takes it after all; a code that is
+// presented elsewhere may be called unknown.
 struct Minted {
   RecordId id;
   bool acknowledged = false;
@@ -127,8 +130,8 @@ class Core {
   std::optional<Transmit> poll_transmit();
   std::optional<Event> poll_event();
 
-  size_t records() const { return records_.size(); }
-  size_t bytes() const { return bytes_; }
+  size_t records() const { return load_.records; }
+  size_t bytes() const { return load_.bytes; }
   size_t requests() const { return requests_.size() + asking_; }
   const Counters& counters() const { return counters_; }
 
@@ -160,6 +163,10 @@ class Core {
     std::bitset<kGroupSize> supplied;  // given the record that they missed, since the last sending
     MonoTime next;
     MonoTime until = kNever;  // the first asker gives up
+  };
+  struct Load {
+    size_t records = 0;
+    size_t bytes = 0;  // of their payloads
   };
   struct Held {
     Record record;
@@ -200,6 +207,7 @@ class Core {
 
   // Records: records.cpp.
   Held* find(const RecordId& id);
+  bool fits(const Load& present, const Record& record, size_t parts) const;
   Result<void> has_room(const Record& record, const Replica& giver) const;
   Held& keep(Record record, size_t place, const Replica& giver);
   void drop(const RecordId& id);
@@ -217,6 +225,8 @@ class Core {
   void on_accept(const Replica& from, const Accept& message);
   void on_vote(const Replica& from, const VoteMessage& message);
   void on_redeem(const Replica& from, const Redeem& message);
+  bool may_ask(const Replica& who) const;
+  void forget_asker(const Replica& who);
   void propose(Held& held);
   void send_step(Held& held);
   void send_step(const Held& held, size_t place);
@@ -236,9 +246,10 @@ class Core {
 
   std::map<RecordId, Held> records_;
   std::set<std::pair<WallTime, RecordId>> by_expiry_;
-  std::map<Replica, size_t> given_by_;  // how many of the records
-  size_t bytes_ = 0;
+  Load load_;                              // of all records
+  std::map<Replica, Load> given_by_;       // of those that we have from each
   size_t asking_ = 0;                      // askers of all rounds
+  std::map<Replica, size_t> asking_from_;  // of those, each one's
   WallTime gone_until_ = WallTime::min();  // the latest expiry that we dropped
   MonoTime next_sweep_ = kNever;
 

@@ -67,6 +67,19 @@ Result<Message> checked(const Reader& in, Message message) {
 
 }  // namespace
 
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::unknown: return "unknown";
+    case Outcome::expired: return "expired";
+    case Outcome::used: return "used";
+    case Outcome::wrong_proof: return "wrong_proof";
+    case Outcome::no_majority: return "no_majority";
+    case Outcome::late: return "late";
+    case Outcome::won: return "won";
+  }
+  return "unknown";
+}
+
 Bytes Store::encode() const {
   Bytes out;
   Writer writer(out);

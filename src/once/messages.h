@@ -29,6 +29,7 @@ enum class Outcome : uint8_t {
   late = 5,         // nobody of the group answered within the deadline; never said by others
   won = 6,
 };
+std::string_view to_string(Outcome outcome);
 
 // The copy of a record, to a deputy; to an acceptor that misses it.
 struct Store {

@@ -44,16 +44,20 @@ Result<std::vector<Fingerprint>> Core::mint(Mint mint, MonoTime deadline, Now no
   return group;
 }
 
+bool Core::fits(const Load& present, const Record& record, size_t parts) const {
+  return present.records < config_.max_records / parts &&
+         present.bytes + record.payload.size() <= config_.max_bytes / parts;
+}
+
 Result<void> Core::has_room(const Record& record, const Replica& giver) const {
   // We may have voted on it, forgotten it, and be asked to vote again.
   if (record.expires <= gone_until_ || record.expires + config_.grace <= now_.wall)
     return Error(Code::denied, "the record expires before one that is gone");
   if (record.expires > now_.wall + config_.longest_life + config_.grace)
     return Error(Code::limit, "the record lives too long");
-  if (records_.size() >= config_.max_records || bytes_ + record.payload.size() > config_.max_bytes)
-    return Error(Code::limit, "no room for another record");
+  if (!fits(load_, record, 1)) return Error(Code::limit, "no room for another record");
   auto given = given_by_.find(giver);
-  if (giver != self_ && given != given_by_.end() && given->second >= config_.max_records / 2)
+  if (giver != self_ && given != given_by_.end() && !fits(given->second, record, 2))
     return Error(Code::limit, "no room for another record from this node");
   return {};
 }
@@ -61,8 +65,10 @@ Result<void> Core::has_room(const Record& record, const Replica& giver) const {
 Core::Held& Core::keep(Record record, size_t place, const Replica& giver) {
   if (records_.empty()) next_sweep_ = now_.mono + kSweep;
   by_expiry_.emplace(record.expires, record.id);
-  bytes_ += record.payload.size();
-  ++given_by_[giver];
+  for (Load* load : {&load_, &given_by_[giver]}) {
+    ++load->records;
+    load->bytes += record.payload.size();
+  }
   Held& held = records_[record.id];
   held.next_round = place == 0 ? 0 : 1;  // round 0 is the minting node's
   held.place = place;
@@ -78,9 +84,12 @@ void Core::drop(const RecordId& id) {
   set_alarm(held.alarm, {kNever, id});
   gone_until_ = std::max(gone_until_, held.record.expires);
   by_expiry_.erase({held.record.expires, id});
-  bytes_ -= held.record.payload.size();
   auto given = given_by_.find(held.giver);
-  if (--given->second == 0) given_by_.erase(given);
+  for (Load* load : {&load_, &given->second}) {
+    --load->records;
+    load->bytes -= held.record.payload.size();
+  }
+  if (given->second.records == 0) given_by_.erase(given);
   records_.erase(id);
 }
 
@@ -161,6 +170,20 @@ void Core::on_accept(const Replica& from, const Accept& message) {
 
 // ---------------------------------------------------------------- finding out who has won
 
+// Ours are counted where our clients ask. Of the others nobody takes all places.
+bool Core::may_ask(const Replica& who) const {
+  if (who == self_) return true;
+  auto present = asking_from_.find(who);
+  bool has_many = present != asking_from_.end() && present->second >= config_.max_requests / 2;
+  return !has_many && asking_ < config_.max_requests;
+}
+
+void Core::forget_asker(const Replica& who) {
+  --asking_;
+  auto present = asking_from_.find(who);
+  if (--present->second == 0) asking_from_.erase(present);
+}
+
 void Core::on_redeem(const Replica& from, const Redeem& message) {
   Asker asker{from, message.nonce, message.proof, now_.mono + message.patience};
   Held* held = find(message.id);
@@ -169,21 +192,19 @@ void Core::on_redeem(const Replica& from, const Redeem& message) {
     return answer(asker, {.outcome = Outcome::wrong_proof});
   if (held->winner) return answer(asker, judge(*held, asker));
 
-  bool is_new = !held->round;
-  if (is_new) held->round.emplace();
-  Round& round = *held->round;
-  if (std::any_of(round.askers.begin(), round.askers.end(),
-                  [&](const Asker& one) { return one.who == from && one.nonce == message.nonce; }))
-    return;
-  if (asking_ >= config_.max_requests) {
+  auto is_asking = [&](const Asker& one) { return one.who == from && one.nonce == message.nonce; };
+  if (held->round && std::any_of(held->round->askers.begin(), held->round->askers.end(), is_asking)) return;
+  if (!may_ask(from)) {
     ++counters_.redemptions_dropped;  // it will ask somebody else
-    if (is_new) held->round.reset();
     return;
   }
   ++asking_;
-  round.askers.push_back(asker);
-  round.until = std::min(round.until, asker.until);
-  if (is_new) propose(*held);
+  ++asking_from_[from];
+  bool is_first = !held->round;
+  if (is_first) held->round.emplace();
+  held->round->askers.push_back(asker);
+  held->round->until = std::min(held->round->until, asker.until);
+  if (is_first) propose(*held);
   plan(*held);
 }
 
@@ -278,8 +299,8 @@ void Core::end_round(Held& held, Outcome outcome) {
   for (const Asker& asker : held.round->askers) {
     RedeemedMessage message{.outcome = outcome};
     answer(asker, outcome == Outcome::won ? judge(held, asker) : message);
+    forget_asker(asker.who);
   }
-  asking_ -= held.round->askers.size();
   held.round.reset();
 }
 
@@ -293,7 +314,7 @@ void Core::dismiss_late_askers(Held& held) {
     bool is_late = asker.until <= now_.mono;
     if (is_late) {
       answer(asker, {.outcome = outcome});
-      --asking_;
+      forget_asker(asker.who);
     } else {
       round.until = std::min(round.until, asker.until);
     }

@@ -18,19 +18,6 @@ IdType random_id(Random& random) {
   return id;
 }
 
-const char* name_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::unknown: return "unknown";
-    case Outcome::expired: return "expired";
-    case Outcome::used: return "used";
-    case Outcome::wrong_proof: return "wrong proof";
-    case Outcome::no_majority: return "no majority";
-    case Outcome::late: return "late";
-    case Outcome::won: return "won";
-  }
-  return "?";
-}
-
 }  // namespace
 
 OnceWorld::OnceWorld(World& world, size_t count, once::Config config, size_t zones)
@@ -304,7 +291,7 @@ std::string OnceWorld::describe(size_t number) {
   for (const Presentation& one : presentations_) {
     if (one.code != number) continue;
     out += "  " + one.proof.hex().substr(0, 6) + " at n" + std::to_string(one.node) + ": ";
-    out += one.told ? name_of(*one.told) : one.over ? "lost" : "open";
+    out += one.told ? to_string(*one.told) : one.over ? "lost" : "open";
     out += one.again ? " again\n" : "\n";
   }
   return out;
