@@ -33,9 +33,8 @@ Result<std::vector<Fingerprint>> Core::mint(Mint mint, MonoTime deadline, Now no
 
   Held& held = keep(std::move(record), 0, self_);
   ++counters_.minted;
-  Copying& copying = held.copying.emplace();
-  copying.tell_by = deadline;
-  copying.pause = config_.resend;
+  held.copying = Copying{.open = {}, .tell_by = deadline, .next = now_.mono, .pause = config_.resend};
+  Copying& copying = *held.copying;
   for (size_t place = 1; place < group.size(); ++place) copying.open.set(place);
   if (copying.open.none()) tell_minted(held, false);
   send_copies(held);
@@ -201,7 +200,7 @@ void Core::on_redeem(const Replica& from, const Redeem& message) {
   ++asking_;
   ++asking_from_[from];
   bool is_first = !held->round;
-  if (is_first) held->round.emplace();
+  if (is_first) held->round = Round{};
   held->round->askers.push_back(asker);
   held->round->until = std::min(held->round->until, asker.until);
   if (is_first) propose(*held);
