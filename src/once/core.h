@@ -16,7 +16,7 @@
 // No clock decides between two clients. Wall clocks say when a record has expired and how long the winner may
 // ask again: with clocks that differ by d, both are up to d early or late, at nodes whose clock differs. A
 // record is dropped `grace` after its expiry; a clock that was wrong then and steps back brings none of these
-// back, because a node takes no record that expires before one that it dropped.
+// back, because a node takes no record from others that expires before one that it dropped.
 //
 // A member of the cluster that means harm and is in a record's group can use the record up, choose who wins,
 // and answer what it likes to who asks it; it knows the payload. Of other records it learns nothing, and can
@@ -104,7 +104,7 @@ class Core {
   void set_view(std::vector<Member> members, Now now);
 
   struct Mint {
-    RecordId id;
+    RecordId id;  // never used before
     WallTime expires;
     std::optional<ProofHash> required;
     Bytes payload;
@@ -209,6 +209,7 @@ class Core {
   Held* find(const RecordId& id);
   bool fits(const Load& present, const Record& record, size_t parts) const;
   Result<void> has_room(const Record& record, const Replica& giver) const;
+  bool may_be_gone(const Record& record) const;
   Held& keep(Record record, size_t place, const Replica& giver);
   void drop(const RecordId& id);
   void sweep();

@@ -33,10 +33,10 @@ Result<std::vector<Fingerprint>> Core::mint(Mint mint, MonoTime deadline, Now no
 
   Held& held = keep(std::move(record), 0, self_);
   ++counters_.minted;
-  held.copying = Copying{.open = {}, .tell_by = deadline, .next = now_.mono, .pause = config_.resend};
-  Copying& copying = *held.copying;
-  for (size_t place = 1; place < group.size(); ++place) copying.open.set(place);
-  if (copying.open.none()) tell_minted(held, false);
+  std::bitset<kGroupSize> deputies;
+  for (size_t place = 1; place < group.size(); ++place) deputies.set(place);
+  held.copying = Copying{deputies, deadline, now_.mono, config_.resend};
+  if (deputies.none()) tell_minted(held, false);
   send_copies(held);
   plan(held);
   finish();
@@ -49,9 +49,6 @@ bool Core::fits(const Load& present, const Record& record, size_t parts) const {
 }
 
 Result<void> Core::has_room(const Record& record, const Replica& giver) const {
-  // We may have voted on it, forgotten it, and be asked to vote again.
-  if (record.expires <= gone_until_ || record.expires + config_.grace <= now_.wall)
-    return Error(Code::denied, "the record expires before one that is gone");
   if (record.expires > now_.wall + config_.longest_life + config_.grace)
     return Error(Code::limit, "the record lives too long");
   if (!fits(load_, record, 1)) return Error(Code::limit, "no room for another record");
@@ -59,6 +56,12 @@ Result<void> Core::has_room(const Record& record, const Replica& giver) const {
   if (giver != self_ && given != given_by_.end() && !fits(given->second, record, 2))
     return Error(Code::limit, "no room for another record from this node");
   return {};
+}
+
+// Of another node's record: whether we may have had it, voted on it and dropped it. Who then votes again may
+// vote for another.
+bool Core::may_be_gone(const Record& record) const {
+  return record.expires <= gone_until_ || record.expires + config_.grace <= now_.wall;
 }
 
 Core::Held& Core::keep(Record record, size_t place, const Replica& giver) {
@@ -127,7 +130,7 @@ void Core::on_store(const Replica& from, const Store& message) {
   if (place && *place != 0 && record.place_of(from)) {  // nobody has to tell us what we minted
     if (Held* held = find(record.id)) {
       has = held->record == record;
-    } else if (has_room(record, from)) {
+    } else if (!may_be_gone(record) && has_room(record, from)) {
       keep(record, *place, from);
       ++counters_.copies_taken;
       has = true;

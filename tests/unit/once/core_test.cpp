@@ -374,6 +374,7 @@ TEST_F(OnceCore, a_clock_that_was_wrong_and_steps_back_brings_back_nothing_that_
   EXPECT_FALSE(said<Stored>(kThird, MessageType::stored)->held);
   hear(kThird, MessageType::prepare, Prepare{kId, {1, 2}});
   EXPECT_EQ(said<VoteMessage>(kThird, MessageType::vote)->vote.kind, Vote::Kind::missing);
+  EXPECT_TRUE(core->mint({named<RecordId>(2), expires, {}, {}}, now.mono + 1s, now)) << "ours are new";
 }
 
 TEST_F(OnceCore, questions_of_one_node_do_not_take_all_places) {
