@@ -365,6 +365,38 @@ TEST(Once, clocks_that_are_hours_off_and_step_let_nobody_win_a_second_time) {
   });
 }
 
+// A deputy that votes drops the record by a clock that is wrong, and is offered the copy again by the other
+// deputy, who has not heard of the winner: it must not vote a second time.
+TEST(Once, a_deputy_whose_clock_ran_ahead_and_was_set_back_votes_on_nothing_twice) {
+  Tally tally;
+  for_each_seed([&](uint64_t seed) {
+    World world(seed);
+    OnceWorld once(world, 3);
+    once.clocks_step = true;
+    once.start_all();
+    for (int turn = 0; turn < 5; ++turn) {
+      const size_t code = *once.mint(any(once), 1h);
+      world.run_for(200ms);
+      std::vector<Node*> group = once.group_of(code);
+      once.loss_per_mille = 400;
+      once.present(*group[0], code, once.new_client());
+      once.run_until_all_told(4s);
+      once.loss_per_mille = 0;
+      Host& wrong = *group[1 + world.random().below(2)]->host;
+      wrong.wall_offset = 2h;
+      world.run_for(1500ms);
+      wrong.wall_offset = 0s;
+      world.split({group[0]->host}, {group[1]->host, group[2]->host});
+      present_everywhere(once, code);
+      once.run_until_all_told(4s);
+      world.heal();
+      world.run_for(500ms);
+    }
+    expect_no_violation(once);
+    tally.add(once);
+  });
+}
+
 TEST(Once, memory_is_bounded_and_is_given_back_after_the_end) {
   Tally tally;
   for_each_seed([&](uint64_t seed) {
