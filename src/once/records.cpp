@@ -299,8 +299,7 @@ void Core::answer(const Asker& asker, const RedeemedMessage& message) {
 void Core::end_round(Held& held, Outcome outcome) {
   if (!held.round) return;
   for (const Asker& asker : held.round->askers) {
-    RedeemedMessage message{.outcome = outcome};
-    answer(asker, outcome == Outcome::won ? judge(held, asker) : message);
+    answer(asker, outcome == Outcome::won ? judge(held, asker) : RedeemedMessage{.outcome = outcome});
     forget_asker(asker.who);
   }
   held.round.reset();
