@@ -143,8 +143,9 @@ class Checker {
       check_admission(path + ".admission", one.admission);
       check_discovery(path + ".discovery", one);
       check_journal(folders, path + ".journal", one);
-      if (one.failover.freshness <= one.failover.lease && !reader_.failed(path + ".failover"))
-        reader_.error_at(path + ".failover", "freshness has to be above the lease: a leader is heard of that often");
+      if (one.failover.fresh_for() <= one.failover.lease && !reader_.failed(path + ".failover"))
+        reader_.error_at(path + ".failover",
+                         "freshness has to be above the lease: a leader is heard of that often");
     }
   }
 
@@ -451,9 +452,10 @@ class Checker {
     if (gateway_.session.store != SessionConfig::Store::cluster)
       return reader_.error_at(path, "sessions are kept on this node alone: there is no cluster to hear of");
     for (const auto& one : config_.clusters)
-      if (one.name == gateway_.session.cluster && one.failover.mode == cluster::FailoverConfig::Mode::single_node)
-        reader_.error_at(path, "with the mode single_node of the cluster \"" + one.name +
-                                   "\" no majority is heard of");
+      if (one.name == gateway_.session.cluster &&
+          one.failover.mode == cluster::FailoverConfig::Mode::single_node)
+        reader_.error_at(
+            path, "with the mode single_node of the cluster \"" + one.name + "\" no majority is heard of");
   }
 
   void check_policy(const std::string& path, const gateway::PolicyConfig& policy) {

@@ -201,7 +201,8 @@ Keys<FailoverConfig> failover_keys() {
       key("lease", &FailoverConfig::lease, duration(500ms, 60s),
           "how long a leader leads without being confirmed; after a crash it takes this long until another "
           "leads"),
-      key("freshness", &FailoverConfig::freshness, duration(1s, 10min),
+      optional_key(
+          "freshness", &FailoverConfig::freshness, duration(1s, 10min),
           "how long after its last word of a majority a node still serves what has failClosed; above the "
           "lease"),
       key("quorum", &FailoverConfig::quorum, number<size_t>(1, lease::kMaxVoters),
@@ -262,7 +263,7 @@ Keys<cluster::JournalConfig> journal_keys() {
       key("current", &JournalConfig::key, psk(),
           "seals what is written: 64 hex digits, better a secret reference"),
       key("old", &JournalConfig::old_keys, list(psk(), "a list of such keys"),
-          "open what was written before; a key is not needed any more when the next snapshot is written"),
+          "open what was written before; a start with a former key writes the files anew at once"),
   };
   return {journal_directory(),
           group<JournalConfig>("keys", "keys of the files, AES-256-GCM; not the pre-shared key",

@@ -525,7 +525,7 @@ void Cluster::on_event(replication::Event event) {
   WallTime now = ports_.loop.wall_now();
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
     note_merge(apply->op.key, table_.apply(apply->op, now));
-    if (!apply->record.empty()) journal_->op(apply->op.dot, apply->record);
+    if (journal_) journal_->op(apply->op.dot, apply->record);
   } else if (auto* appended = std::get_if<replication::Appended>(&event)) {
     if (journal_) journal_->op(appended->dot, appended->record);
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
@@ -533,6 +533,8 @@ void Cluster::on_event(replication::Event event) {
     if (journal_) journal_->state(state->entry, state->pulled);
   } else if (auto* adopted = std::get_if<replication::Adopted>(&event)) {
     if (journal_) journal_->adopted(adopted->origin, adopted->coverage);
+  } else if (auto* clipped = std::get_if<replication::Clipped>(&event)) {
+    if (journal_) journal_->clipped(clipped->origin, clipped->last);
   } else if (std::get_if<replication::Settled>(&event) != nullptr) {
     if (journal_) journal_->settled();
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {

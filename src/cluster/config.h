@@ -26,7 +26,10 @@ struct FailoverConfig {
   std::optional<Minority> minority;
   Duration lease = 3s;
   size_t quorum = 1;         // grants that a lease needs at least
-  Duration freshness = 10s;  // how long after its last word of a majority a node knows what the cluster knows
+  // How long after its last word of a majority a node knows what the cluster knows; by default 10 s, or three
+  // leases when that is more.
+  std::optional<Duration> freshness;
+  Duration fresh_for() const { return freshness.value_or(std::max<Duration>(10s, 3 * lease)); }
   bool serves_in_minority() const {
     return minority.value_or(mode == Mode::active_passive ? Minority::standby : Minority::serve) ==
            Minority::serve;

@@ -108,10 +108,12 @@ Result<void> Journal::load(journal::Recovery::Stores stores) {
     if (name.ends_with(".new")) (void)disk_.remove(config_.directory + "/" + name);
   }
   journal::Recovery recovery(std::move(stores));
+  bool rewrite = false;
   uint64_t first = 1;
   if (!snapshots.empty()) {
     first = snapshots.rbegin()->first;
     KITH_TRY_VOID(load_file(snapshots.rbegin()->second, recovery, snapshot_bytes_));
+    rewrite = rewrite_;
     generation_ = first;
   }
   uint64_t expected = first;
@@ -122,10 +124,12 @@ Result<void> Journal::load(journal::Recovery::Stores stores) {
     expected = generation + 1;
     recovery.begin_journal(!snapshots.empty() && generation == first);
     KITH_TRY_VOID(load_file(name, recovery, journal_bytes_));
+    rewrite = rewrite || rewrite_;
   }
   for (const auto* files : {&snapshots, &journals})
     for (const auto& [generation, name] : *files) older_.push_back(config_.directory + "/" + name);
   summary_ = recovery.summary();
+  rewrite_ = rewrite || summary_.refused + summary_.claims_refused > 0;
   recovered_ = recovery.finish();
   if (older_.empty()) return {};
   log_.info("journal read", {{"directory", config_.directory},
@@ -138,19 +142,23 @@ Result<void> Journal::load(journal::Recovery::Stores stores) {
   return {};
 }
 
+// Damage is skipped and told. What may be whole and cannot be used ends the start: it would be thrown away.
 Result<void> Journal::load_file(const std::string& name, journal::Recovery& recovery, uint64_t& bytes) {
+  rewrite_ = true;  // unless all of it is as it should be
+  std::optional<journal::FrameScanner> scanner;
   auto unusable = [&](const std::string& why) -> Result<void> {
     recovery.missing_file();
+    recovery.end_of_file(false);
     log_.error("a file of the journal cannot be used", {{"file", name}, {"reason", why}});
     return {};
   };
+  const std::string context = "the journal " + config_.directory + "/" + name;
   auto file = disk_.open(config_.directory + "/" + name);
-  if (!file) return unusable(file.error().message());
+  if (!file) return std::move(file).error().within(context);
   std::vector<crypto::Secret> keys = config_.old_keys;
   keys.push_back(config_.key);
   Bytes buffer(1 << 20);
   size_t have = 0;
-  std::optional<journal::FrameScanner> scanner;
   auto take = [&](std::optional<Bytes> frame) {
     if (frame) recovery.take(*frame, scanner->intact());
     return frame.has_value();
@@ -163,12 +171,19 @@ Result<void> Journal::load_file(const std::string& name, journal::Recovery& reco
     if (!scanner) {
       if (*n > 0 && have < journal::kHeaderBytes) continue;
       auto opened = journal::FrameScanner::open(ByteView(buffer).first(have), keys);
-      if (!opened && opened.error().code() == Code::unauthenticated)
-        return std::move(opened).error().within("the journal " + config_.directory + "/" + name);
-      // A file that was just begun when the node ended holds nothing.
-      if (!opened && have == 0) return {};
-      if (!opened) return unusable(opened.error().message());
+      const bool is_damage = !opened && opened.error().code() == Code::invalid;
+      if (!opened && !is_damage) return std::move(opened).error().within(context);
+      // A journal that was just begun when the node ended holds nothing.
+      if (is_damage && have == 0 && parse_name(name)->first == "journal") {
+        recovery.end_of_file(true);
+        return {};
+      }
+      if (is_damage) return unusable(opened.error().message());
       scanner = std::move(*opened);
+      const bool is_snapshot = scanner->header().kind == journal::FileKind::snapshot;
+      if (parse_name(name) !=
+          std::pair(std::string(is_snapshot ? "snapshot" : "journal"), scanner->header().generation))
+        return unusable("it is another file, under this name");
       scanner->feed(ByteView(buffer).first(have).subspan(journal::kHeaderBytes));
     } else {
       scanner->feed(ByteView(buffer).first(have));
@@ -180,7 +195,8 @@ Result<void> Journal::load_file(const std::string& name, journal::Recovery& reco
   }
   while (take(scanner->next_at_end())) {
   }
-  recovery.end_of_file(scanner->intact());
+  recovery.end_of_file(scanner->intact(), scanner->last_frame());
+  rewrite_ = scanner->header().key != journal::id_of(config_.key) || !scanner->intact();
   if (!scanner->intact() || scanner->skipped_bytes() > 0)
     log_.warn(
         "a file of the journal has bytes that cannot be read",
@@ -226,6 +242,12 @@ void Journal::adopted(const Replica& origin, const replication::Coverage& covera
   noted();
 }
 
+void Journal::clipped(const Replica& origin, uint64_t last) {
+  if (!failing_.empty()) return;
+  journal::put(batch(), journal::ClippedRecord{origin, last});
+  noted();
+}
+
 void Journal::settled() {
   if (!failing_.empty()) return;
   journal::put(batch(), journal::SettledRecord{});
@@ -251,17 +273,16 @@ void Journal::submit(bool new_file) {
   const Mark mark = all ? noted_ : written_;
   std::optional<journal::FrameWriter> fresh;
   std::string fresh_path;
-  Bytes life;
   if (new_file) {
     fresh.emplace(journal::FileKind::journal, generation_, config_.key, new_salt());
     fresh_path = path("journal", generation_);
-    journal::put(life, journal::LifeRecord{core_->self(), lossy_});
   }
   struct Outcome {
     Result<void> result = Result<void>{};
     size_t bytes = 0;
   };
   auto outcome = std::make_shared<Outcome>();
+  journal::LifeRecord life{core_->self(), lossy_, 0};
   auto work = [lane = lane_, disk = &disk_, frames, sync, outcome, fresh = std::move(fresh), fresh_path,
                life]() mutable {
     auto run = [&]() -> Result<void> {
@@ -273,11 +294,14 @@ void Journal::submit(bool new_file) {
       }
       if (sync && lane->file) KITH_TRY_VOID(lane->file->sync());
       if (!fresh) return {};
+      if (lane->frames) life.frames_before = lane->frames->frames();
+      Bytes first;
+      journal::put(first, life);
       lane->file.reset();
       KITH_TRY(lane->file, disk->create(fresh_path));
       lane->frames = std::move(*fresh);
       KITH_TRY_VOID(lane->file->write(lane->frames->header()));
-      KITH_TRY_VOID(lane->file->write(lane->frames->seal(life)));
+      KITH_TRY_VOID(lane->file->write(lane->frames->seal(first)));
       return lane->file->sync();
     };
     outcome->result = run();
@@ -286,8 +310,8 @@ void Journal::submit(bool new_file) {
     if (!*alive) return;
     busy_ = false;
     if (lane == lane_) {  // else it was given up meanwhile
-      begun_ = begun_ || (new_file && outcome->result);
       journal_bytes_ += outcome->bytes;
+      if (new_file && outcome->result) generation_begun();
       written_up_to(mark, sync, outcome->result);
     }
     if (*alive && !busy_) idle_.notify_all();  // whoever heard of progress may have ended us
@@ -305,8 +329,18 @@ void Journal::written_up_to(const Mark& mark, bool synced, const Result<void>& r
     synced_records_ = mark.records;
     synced_own_seq_ = mark.own_seq;
   }
-  flush();
+  go_on();
   progressed_();
+}
+
+// Called when all that the core told is in the stores.
+void Journal::go_on() {
+  if (due_for_snapshot()) {
+    head_ = {core_->self(), core_->owes(), core_->partial(), core_->applied()};
+    begin_generation();
+  } else {
+    flush();
+  }
 }
 
 // What comes now is in no file; once the disk works again, a snapshot makes up for it.
@@ -317,6 +351,7 @@ void Journal::fail(const std::string& why) {
   batches_.clear();
   lossy_ = true;
   lane_ = std::make_shared<Lane>();
+  head_.reset();
   snapshot_.reset();
   retry_at_ = loop_.now() + kRetry;
   if (progressed_) progressed_();  // not before start()
@@ -332,6 +367,12 @@ void Journal::begin_generation() {
     begun_ = false;
   }
   submit(true);
+}
+
+// The snapshot of a generation is begun when its journal is: what comes after the one is in the other.
+void Journal::generation_begun() {
+  begun_ = true;
+  if (head_) begin_snapshot(*std::exchange(head_, std::nullopt));
 }
 
 // Whether the folder can be used now. What is in it and was not read is not ours to throw away.
@@ -350,27 +391,24 @@ Result<void> Journal::find_folder() {
 }
 
 bool Journal::due_for_snapshot() const {
-  if (snapshot_ || busy_ || loop_.now() < retry_at_) return false;
-  return lossy_ || older_.size() > kMaxFiles || journal_bytes_ > std::max(kSnapshotAfter, snapshot_bytes_);
+  if (snapshot_ || busy_ || !failing_.empty() || loop_.now() < retry_at_) return false;
+  return lossy_ || rewrite_ || older_.size() > kMaxFiles ||
+         journal_bytes_ > std::max(kSnapshotAfter, snapshot_bytes_);
 }
 
 void Journal::tend() {
   const MonoTime now = loop_.now();
-  if (core_ == nullptr || busy_) return;
+  if (now >= next_sync_) {
+    next_sync_ = now + kSyncInterval;
+    sync_wanted_ = true;
+  }
+  if (core_ == nullptr || busy_) return;  // what is under way goes on by itself
   if (!failing_.empty()) {
     if (now < retry_at_) return;
     if (auto found = find_folder(); !found) return fail(found.error().message());
     return begin_generation();
   }
-  if (now >= next_sync_) {
-    next_sync_ = now + kSyncInterval;
-    sync_wanted_ = true;
-    flush();
-  } else if (due_for_snapshot()) {
-    journal::HeadRecord head{core_->self(), core_->owes(), core_->partial(), core_->applied()};
-    begin_generation();
-    if (failing_.empty()) begin_snapshot(std::move(head));
-  }
+  go_on();
 }
 
 void Journal::begin_snapshot(journal::HeadRecord head) {
@@ -397,7 +435,9 @@ void Journal::run_step(std::function<Result<void>()> step) {
   auto result = std::make_shared<Result<void>>(Result<void>{});
   auto work = [step = std::move(step), result] { *result = step(); };
   auto done = [this, alive = alive_, snapshot = snapshot_, result] {
-    if (*alive && snapshot == snapshot_) step_done(*result);
+    if (!*alive) return;
+    if (snapshot == snapshot_) return step_done(*result);
+    discard(snapshot->temporary);
   };
   if (!disk_.pool().submit(std::move(work), loop_, std::move(done)))
     step_done(Error(Code::limit, "too much waits for the disk"));
@@ -406,6 +446,7 @@ void Journal::run_step(std::function<Result<void>()> step) {
 void Journal::step_done(const Result<void>& result) {
   if (!result) {
     log_.error("a snapshot of the journal could not be written", {{"reason", result.error().message()}});
+    discard(snapshot_->temporary);
     snapshot_.reset();
     retry_at_ = loop_.now() + kSnapshotRetry;
   } else if (snapshot_->ended) {
@@ -413,6 +454,11 @@ void Journal::step_done(const Result<void>& result) {
   } else {
     continue_snapshot();
   }
+}
+
+// What is left of one that was given up takes room that is wanted.
+void Journal::discard(const std::string& path) {
+  (void)disk_.pool().submit([disk = &disk_, path] { (void)disk->remove(path); }, loop_, [] {});
 }
 
 void Journal::continue_snapshot() {
@@ -445,7 +491,10 @@ void Journal::end_snapshot() {
   older_.push_back(snapshot->final);
   snapshot_bytes_ = snapshot->bytes;
   journal_bytes_ -= std::min(journal_bytes_, snapshot->journal_bytes);
-  lossy_ = false;
+  if (rewrite_)
+    log_.info("the files of the journal are whole, and sealed with the present key",
+              {{"directory", config_.directory}});
+  lossy_ = rewrite_ = false;
   log_.debug("snapshot of the journal written", {{"states", snapshot->states}, {"bytes", snapshot->bytes}});
 }
 

@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ class Journal {
   void op(const Dot& dot, ByteView record);
   void state(const replication::StateEntry& entry, bool pulled);
   void adopted(const Replica& origin, const replication::Coverage& coverage);
+  void clipped(const Replica& origin, uint64_t last);
   void settled();
   // After each round of these: hands on what has gathered.
   void flush();
@@ -83,7 +85,9 @@ class Journal {
   Bytes& batch();
   void noted();
   bool due_for_snapshot() const;
+  void go_on();
   void begin_generation();
+  void generation_begun();
   Result<void> find_folder();
   void submit(bool new_file);
   void written_up_to(const Mark& mark, bool synced, const Result<void>& result);
@@ -93,6 +97,7 @@ class Journal {
   void step_done(const Result<void>& result);
   void continue_snapshot();
   void end_snapshot();
+  void discard(const std::string& path);
   journal::Salt new_salt();
 
   const JournalConfig config_;
@@ -120,14 +125,16 @@ class Journal {
   std::string failing_;
   MonoTime retry_at_{};  // of a journal that failed, or of a snapshot
 
-  bool listed_ = false;  // what the folder had when it was first seen was read
+  bool rewrite_ = false;  // the files are damaged, or sealed with a former key
+  bool listed_ = false;   // what the folder had when it was first seen was read
   uint64_t generation_ = 0;
   bool begun_ = true;               // the journal of this generation is, or there is none yet
   std::vector<std::string> older_;  // the files, all but the present one superfluous after the next snapshot
   uint64_t journal_bytes_ = 0;      // since the snapshot
   uint64_t snapshot_bytes_ = 0;
-  std::shared_ptr<Lane> lane_;          // a new one after each failure
-  std::shared_ptr<Snapshot> snapshot_;  // while one is written
+  std::shared_ptr<Lane> lane_;               // a new one after each failure
+  std::optional<journal::HeadRecord> head_;  // of the snapshot that the generation begins with
+  std::shared_ptr<Snapshot> snapshot_;       // while one is written
   runtime::Event idle_;
 };
 

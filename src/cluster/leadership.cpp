@@ -80,7 +80,7 @@ void Leadership::pump() {
 bool Leadership::fresh(MonoTime now) const {
   if (!runs()) return true;
   std::lock_guard lock(mutex_);
-  return shared_.confirmed != MonoTime::min() && now - shared_.confirmed <= config_.freshness;
+  return shared_.confirmed != MonoTime::min() && now - shared_.confirmed <= config_.fresh_for();
 }
 
 Standing Leadership::standing(MonoTime now) const {

@@ -102,7 +102,7 @@ Result<FrameScanner> FrameScanner::open(ByteView bytes, std::span<const crypto::
   const crypto::Digest digest = crypto::sha256(bytes.first(kHeaderBytes - kCheckBytes));
   if (!crypto::equal_constant_time(in.raw(kCheckBytes), ByteView(digest).first(kCheckBytes)))
     return Error(Code::invalid, "its header is damaged");
-  if (version != kVersion) return Error(Code::invalid, "it was written by a later version");
+  if (version != kVersion) return Error(Code::unavailable, "it was written by a later version");
   for (const crypto::Secret& key : keys) {
     if (id_of(key) == header.key)
       return FrameScanner(header, Bytes(bytes.begin(), bytes.end()), data_key(key, header.salt));

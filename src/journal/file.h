@@ -41,6 +41,7 @@ class FrameWriter {
   ByteView header() const { return header_; }
   // The bytes of the next frame.
   Bytes seal(ByteView records);
+  uint64_t frames() const { return number_; }  // sealed so far
 
  private:
   Bytes header_;
@@ -51,8 +52,8 @@ class FrameWriter {
 // Reads a file piece by piece.
 class FrameScanner {
  public:
-  // Fails with invalid when the header is damaged or of a later version, with unauthenticated when none of
-  // the keys is the file's.
+  // Fails with invalid when the header is damaged, with unavailable when it is of a later version, with
+  // unauthenticated when none of the keys is the file's.
   static Result<FrameScanner> open(ByteView header, std::span<const crypto::Secret> keys);
   const Header& header() const { return header_; }
 
@@ -65,6 +66,7 @@ class FrameScanner {
   // False from the first frame on that is missing before one that was given out.
   bool intact() const { return missing_ == 0; }
   uint64_t missing_frames() const { return missing_; }
+  uint64_t last_frame() const { return number_; }      // its number; 0: there was none
   uint64_t skipped_bytes() const { return skipped_; }  // that are no frame; at the end of a file: torn
 
  private:

@@ -5,7 +5,16 @@ namespace {
 
 using replication::Coverage;
 
-enum class Kind : uint8_t { op = 1, state = 2, adopted = 3, settled = 4, life = 5, head = 6, end = 7 };
+enum class Kind : uint8_t {
+  op = 1,
+  state = 2,
+  adopted = 3,
+  settled = 4,
+  life = 5,
+  head = 6,
+  end = 7,
+  clipped = 8
+};
 
 constexpr size_t kMaxBody = replication::kMaxMessage * 16;  // a head with the vector of a large cluster
 
@@ -58,6 +67,14 @@ void put(Bytes& out, const AdoptedRecord& record) {
   put_body(out, Kind::adopted, body);
 }
 
+void put(Bytes& out, const ClippedRecord& record) {
+  Bytes body;
+  Writer writer(body);
+  put_replica(writer, record.origin);
+  writer.varint(record.last);
+  put_body(out, Kind::clipped, body);
+}
+
 void put(Bytes& out, const SettledRecord&) { put_body(out, Kind::settled, {}); }
 
 void put(Bytes& out, const LifeRecord& record) {
@@ -65,6 +82,7 @@ void put(Bytes& out, const LifeRecord& record) {
   Writer writer(body);
   put_replica(writer, record.self);
   writer.u8(record.lossy ? 1 : 0);
+  writer.varint(record.frames_before);
   put_body(out, Kind::life, body);
 }
 
@@ -93,7 +111,7 @@ std::optional<Record> RecordReader::next() {
     const ByteView body = in_.bytes(kMaxBody);
     ok_ = in_.ok();
     if (!ok_) return std::nullopt;
-    if (kind < static_cast<uint8_t>(Kind::op) || kind > static_cast<uint8_t>(Kind::end)) continue;
+    if (kind < static_cast<uint8_t>(Kind::op) || kind > static_cast<uint8_t>(Kind::clipped)) continue;
     std::optional<Record> record = decode(kind, body);
     ok_ = record.has_value();
     return record;
@@ -133,8 +151,9 @@ std::optional<Record> RecordReader::decode(uint8_t kind, ByteView body) {
     }
     case Kind::settled: return SettledRecord{};
     case Kind::life: {
-      LifeRecord life{replica_of(in), false};
+      LifeRecord life{replica_of(in), false, 0};
       life.lossy = (in.u8() & 1) != 0;
+      life.frames_before = in.varint();
       if (!in.ok()) return std::nullopt;
       return life;
     }
@@ -151,6 +170,11 @@ std::optional<Record> RecordReader::decode(uint8_t kind, ByteView body) {
       }
       if (!in.ok()) return std::nullopt;
       return head;
+    }
+    case Kind::clipped: {
+      const ClippedRecord clipped{replica_of(in), in.varint()};
+      if (!in.ok()) return std::nullopt;
+      return clipped;
     }
     case Kind::end: {
       const EndRecord end{in.varint()};

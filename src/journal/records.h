@@ -30,12 +30,18 @@ struct AdoptedRecord {
   Replica origin;
   replication::Coverage coverage;
 };
+// What was claimed of the log beyond this was not true.
+struct ClippedRecord {
+  Replica origin;
+  uint64_t last = 0;
+};
 // All states before this are known to be in logs.
 struct SettledRecord {};
 // The first of a journal: who writes it.
 struct LifeRecord {
   Replica self;
-  bool lossy = false;  // something that happened before this is in no file: the disk did not take it
+  bool lossy = false;          // something that happened before this is in no file: the disk did not take it
+  uint64_t frames_before = 0;  // in the journal that the same life wrote before; 0: this is its first
 };
 // The first of a snapshot: what its states hold at least.
 struct HeadRecord {
@@ -48,13 +54,14 @@ struct HeadRecord {
 struct EndRecord {
   uint64_t states = 0;
 };
-using Record =
-    std::variant<OpRecord, StateRecord, AdoptedRecord, SettledRecord, LifeRecord, HeadRecord, EndRecord>;
+using Record = std::variant<OpRecord, StateRecord, AdoptedRecord, SettledRecord, LifeRecord, HeadRecord,
+                            EndRecord, ClippedRecord>;
 
 // Appends one record.
 void put_op(Bytes& out, const Dot& dot, ByteView record);
 void put_state(Bytes& out, const replication::StateEntry& entry, bool pulled);
 void put(Bytes& out, const AdoptedRecord& record);
+void put(Bytes& out, const ClippedRecord& record);
 void put(Bytes& out, const SettledRecord& record);
 void put(Bytes& out, const LifeRecord& record);
 void put(Bytes& out, const HeadRecord& record);

@@ -9,8 +9,9 @@ void Recovery::take(ByteView frame, bool intact) {
   if (!reader.ok()) distrust();
 }
 
-void Recovery::end_of_file(bool intact) {
+void Recovery::end_of_file(bool intact, uint64_t frames) {
   intact_ = intact_ && intact;
+  frames_ = frames;
   if (!head_) return;
   head_.reset();
   intact_ = false;
@@ -60,14 +61,24 @@ void Recovery::take(AdoptedRecord&& adopted) {
   if (believes_claims()) out_.applied[adopted.origin].merge(adopted.coverage);
 }
 
+// Said of all that was written; of what is missing nobody knows.
 void Recovery::take(SettledRecord&&) {
-  owes_ = false;
+  if (!intact_) return;
+  owes_ = owes_more_ = false;
   pulled_.clear();
+}
+
+void Recovery::take(ClippedRecord&& clipped) {
+  if (auto log = out_.applied.find(clipped.origin); log != out_.applied.end()) log->second.clip(clipped.last);
 }
 
 void Recovery::take(LifeRecord&& life) {
   summary_.last_incarnation = std::max(summary_.last_incarnation, life.self.incarnation);
   if (life.lossy && !at_snapshot_) intact_ = false;  // the snapshot has what the disk did not take
+  // What one life wrote to the file before, this file builds on. (What an earlier life left torn, it has read
+  // as we did.)
+  if (life_ == life.self && life.frames_before != frames_ && !at_snapshot_) intact_ = false;
+  life_ = life.self;
 }
 
 void Recovery::take(HeadRecord&& head) {

@@ -29,7 +29,8 @@ class Recovery {
   void begin_journal(bool at_snapshot) { at_snapshot_ = at_snapshot; }
   // A torn end is no damage: what was being written when the node ended was not promised to anybody. A
   // snapshot that has no end is.
-  void end_of_file(bool intact);
+  // frames: the number of the last one.
+  void end_of_file(bool intact, uint64_t frames = 0);
   // A file that there must be is not, or cannot be read.
   void missing_file() { intact_ = false; }
 
@@ -48,6 +49,7 @@ class Recovery {
   void take(StateRecord&& state);
   void take(AdoptedRecord&& adopted);
   void take(SettledRecord&&);
+  void take(ClippedRecord&& clipped);
   void take(LifeRecord&& life);
   void take(HeadRecord&& head);
   void take(EndRecord&& end);
@@ -59,6 +61,8 @@ class Recovery {
   std::set<std::pair<replication::StoreId, replication::Key>> pulled_;  // since all was settled
   bool intact_ = true;
   bool at_snapshot_ = false;
+  Replica life_;                    // who wrote the journal before
+  uint64_t frames_ = 0;             // that were read of it
   std::optional<HeadRecord> head_;  // of the snapshot that is being read
   uint64_t states_in_snapshot_ = 0;
   bool owes_ = false;       // states of a peer's snapshot since all was settled

@@ -76,6 +76,7 @@ Result<std::unique_ptr<runtime::DiskLock>> SystemDisk::lock(const std::string& f
   if (failed) return system_error(failed.value(), "making the folder " + folder);
   if (made) fs::permissions(folder, fs::perms::owner_all, failed);
   if (failed) return system_error(failed.value(), "setting the mode of " + folder);
+  if (made) KITH_TRY_VOID(sync_folder(fs::path(folder).parent_path()));
   const std::string path = folder + "/lock";
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file.get() < 0) return system_error(errno, "opening " + path);

@@ -20,7 +20,7 @@ Dot Core::append(Op op, MonoTime now) {
   KITH_CHECK(op.payload.size() <= kMaxPayload && op.expires_ms >= 0);
   op.dot = Dot{self_, ++own_seq_};
   Bytes record = make_record(op, key_, config_.cluster);
-  events_.push_back(Appended{op.dot, config_.tell_records ? record : Bytes{}});
+  events_.push_back(Appended{op.dot, told(record)});
   ring_.put(op.dot, std::move(record), now);
   applied_[self_].add(own_seq_);
   note_progress(self_);

@@ -75,7 +75,7 @@ class Source {
 
 struct Apply {  // merge this op; it may have been seen before
   Op op;
-  Bytes record{};  // with Config::tell_records, of one that is new
+  Bytes record{};  // with Config::tell_records
 };
 struct ApplyState {  // merge this state
   StateEntry entry;
@@ -92,6 +92,10 @@ struct Covered {  // more of this log is applied now; comes after the Apply even
 struct Adopted {  // this part of the log is in the states that were taken, not in ops
   Replica origin;
   Coverage coverage;
+};
+struct Clipped {  // what was adopted of the log beyond this was not true
+  Replica origin;
+  uint64_t last = 0;
 };
 struct Settled {};    // what came as states until now is known to be in logs
 struct AckProgress {  // the peer has applied our own log up to seq, and maybe some above: see acked_by
@@ -111,8 +115,8 @@ struct Pulled {  // the answer to pull(); a found state came just before, as App
   bool found = false;   // the other side knew the key
   bool covers = false;  // it had applied at_least, so this is at least as new, also when not found
 };
-using Event = std::variant<Apply, ApplyState, Appended, Covered, Adopted, Settled, AckProgress, CaughtUp,
-                           Forgotten, FalseClaim, Pulled>;
+using Event = std::variant<Apply, ApplyState, Appended, Covered, Adopted, Clipped, Settled, AckProgress,
+                           CaughtUp, Forgotten, FalseClaim, Pulled>;
 
 // What an earlier life of this node left on a disk (journal/recovery.h).
 struct Recovered {
@@ -339,6 +343,7 @@ class Core {
   Result<void> on_snapshot_ack(Peer& peer, ByteView payload);
   Result<void> on_pull(Peer& peer, ByteView payload);
   Result<void> on_pulled(Peer& peer, ByteView payload, MonoTime now);
+  Bytes told(ByteView record) const;
   void introduce(Peer& peer, MonoTime now);
   bool knows(const Replica& origin) const;
   bool bring(NodeId peer, const Replica& origin);

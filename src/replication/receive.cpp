@@ -35,7 +35,7 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
     if (have_of(origin).contains(seq)) {
       ++counters_.ops_duplicate;
       // That we have it may be another's word only (of a snapshot); the writer's own counts.
-      if (direct) events_.push_back(Apply{std::move(op), {}});
+      if (direct) events_.push_back(Apply{std::move(op), told(record)});
     } else if (!direct && !claimed.contains(seq)) {
       ++counters_.ops_refused;
     } else if (!direct && !is_proven(record, op.dot, config_.cluster)) {
@@ -48,7 +48,7 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
     } else {
       Bytes kept(record.begin(), record.end());
       const Dot dot = op.dot;
-      events_.push_back(Apply{std::move(op), config_.tell_records ? kept : Bytes{}});
+      events_.push_back(Apply{std::move(op), told(record)});
       ring_.put(dot, std::move(kept), now);
       ++counters_.ops_applied;
       progress = true;
@@ -63,6 +63,10 @@ Result<void> Core::on_ops(Peer& peer, ByteView payload, MonoTime now) {
   }
   if (!reader.ok()) return broken("malformed ops");
   return {};
+}
+
+Bytes Core::told(ByteView record) const {
+  return config_.tell_records ? Bytes(record.begin(), record.end()) : Bytes{};
 }
 
 Result<void> Core::on_vector(Peer& peer, ByteView payload, MonoTime now) {
@@ -137,6 +141,7 @@ void Core::take_back(const Replica& origin, uint64_t end) {
   if (log == applied_.end() || log->second.highest() <= end) return;
   ++counters_.false_claims;
   log->second.clip(end);
+  events_.push_back(Clipped{origin, end});
   events_.push_back(Forgotten{origin});
   events_.push_back(Covered{origin, log->second.prefix()});
 }

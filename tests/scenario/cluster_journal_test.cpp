@@ -236,6 +236,21 @@ TEST_F(JournalScenario, AKeyIsChangedByOneRestartAndAWrongOneIsRefused) {
   EXPECT_EQ(nodes[0]->state_of(1), SessionState::live);
 }
 
+TEST_F(JournalScenario, AFileUnderAnotherNameIsNoneOfThisJournal) {
+  start_all();
+  create(*nodes[0], 1, AckLevel::journal);
+  nodes[0]->kill();
+  start_again();
+  create(*nodes[0], 2, AckLevel::journal);
+  nodes[0]->kill();
+  auto& files = disk(0).files;
+  ASSERT_GE(files.size(), 2u);
+  std::swap(files.begin()->second, std::next(files.begin())->second);
+  start_again();
+  EXPECT_GE(nodes[0]->log->count("it is another file"), 1u);
+  for (int i : {1, 2}) expect_everywhere(i, SessionState::live);
+}
+
 // The clock went back a day: this life is later than the one before all the same.
 TEST_F(JournalScenario, AClockThatWentBackMakesNoEarlierLife) {
   start_all();

@@ -51,17 +51,19 @@ TEST(ReplicationScenario, ThreeNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_
 TEST(ReplicationScenario, ThreeNodesStayTrueBesideAnInsiderThatLiesAboutThem) { run_seeds(3, true); }
 TEST(ReplicationScenario, FiveNodesStayTrueUnderDelaysCutsKillsAndJoins) { run_seeds(5); }
 
-void run_journals(size_t nodes, bool damage) {
-  sim::for_each_seed([nodes, damage](uint64_t seed) {
+void run_journals(size_t nodes, bool damage, bool insider = false) {
+  sim::for_each_seed([=](uint64_t seed) {
     WorldOptions options = options_for(seed + (1 << 20), nodes);
     options.journals = options.replication.tell_records = true;
     options.damage = damage;
+    options.insider = insider;
     World world(options);
     EXPECT_EQ(world.run(), "") << nodes << " nodes; " << world.summary();
   });
 }
 
 TEST(ReplicationScenario, WithJournalsAFullStopLosesNothing) { run_journals(3, false); }
+TEST(ReplicationScenario, WithJournalsAnInsiderThatLiesLosesNothing) { run_journals(3, false, true); }
 TEST(ReplicationScenario, WithDamagedJournalsNodesStayTrueAndBecomeEqual) { run_journals(3, true); }
 
 }  // namespace

@@ -272,7 +272,7 @@ void World::on_event(size_t index, replication::Event event) {
   Bytes records;
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
     node.table->apply(apply->op, wall_of(index));
-    if (!apply->record.empty()) journal::put_op(records, apply->op.dot, apply->record);
+    journal::put_op(records, apply->op.dot, apply->record);
   } else if (auto* appended = std::get_if<replication::Appended>(&event)) {
     journal::put_op(records, appended->dot, appended->record);
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
@@ -280,6 +280,8 @@ void World::on_event(size_t index, replication::Event event) {
     journal::put_state(records, state->entry, state->pulled);
   } else if (auto* adopted = std::get_if<replication::Adopted>(&event)) {
     journal::put(records, journal::AdoptedRecord{adopted->origin, adopted->coverage});
+  } else if (auto* clipped = std::get_if<replication::Clipped>(&event)) {
+    journal::put(records, journal::ClippedRecord{clipped->origin, clipped->last});
   } else if (std::get_if<replication::Settled>(&event)) {
     journal::put(records, journal::SettledRecord{});
   } else if (std::get_if<replication::AckProgress>(&event)) {

@@ -132,6 +132,43 @@ TEST_F(JournalRecovery, WhatADiskDidNotTakeIsMadeUpForByTheSnapshotOfTheSameGene
   }
 }
 
+TEST_F(JournalRecovery, WhatALifeBuiltOnAFileWhoseEndIsGoneIsNotBelieved) {
+  for (uint64_t read : {3u, 2u}) {
+    Recovery each({[](const replication::Op&) {}, [](const StateEntry&) {}});
+    each.begin_journal(false);
+    each.take(frame(LifeRecord{kSelf, false, 0}), true);
+    each.end_of_file(true, read);
+    each.begin_journal(false);
+    each.take(frame(LifeRecord{kSelf, false, 3}), true);
+    each.take(frame(AdoptedRecord{kSelf, Coverage(3)}), true);
+    EXPECT_EQ(each.finish().applied.contains(kSelf), read == 3);
+  }
+  // An earlier life's torn end was not there for this one either.
+  Recovery other({[](const replication::Op&) {}, [](const StateEntry&) {}});
+  other.take(frame(LifeRecord{Replica{kSelf.node, 1}, false, 0}), true);
+  other.end_of_file(true, 2);
+  other.take(frame(LifeRecord{kSelf, false, 0}), true);
+  other.take(frame(AdoptedRecord{kSelf, Coverage(3)}), true);
+  EXPECT_TRUE(other.finish().applied.contains(kSelf));
+}
+
+TEST_F(JournalRecovery, NothingIsSettledAfterDamageAndAllIsBeforeIt) {
+  take(frame(HeadRecord{kSelf, true, false, {}}));
+  take(frame(EndRecord{0}));
+  take(frame(SettledRecord{}));
+  EXPECT_FALSE(recovery.finish().owes_all);
+  Recovery damaged({[](const replication::Op&) {}, [](const StateEntry&) {}});
+  damaged.take(state_frame(1, true), true);
+  damaged.take(frame(SettledRecord{}), false);
+  EXPECT_EQ(damaged.finish().owes.size(), 1u);
+}
+
+TEST_F(JournalRecovery, WhatTurnedOutToBeUntrueIsNotClaimedAgain) {
+  take(frame(AdoptedRecord{kSelf, Coverage(1000)}));
+  take(frame(ClippedRecord{kSelf, 10}));
+  EXPECT_EQ(recovery.finish().applied.at(kSelf), Coverage(10));
+}
+
 TEST_F(JournalRecovery, TheGreatestLifeIsKnown) {
   take(frame(LifeRecord{Replica{kSelf.node, 9}, false}));
   take(frame(LifeRecord{Replica{kSelf.node, 7}, false}));
