@@ -195,9 +195,9 @@ class Checker {
   void check_ack_level() {
     const cluster::AckLevel level = gateway_.session.ack;
     if (level != cluster::AckLevel::journal && level != cluster::AckLevel::fsync) return;
-    for (const auto& one : config_.clusters)
-      if (one.name == gateway_.session.cluster && one.journal.directory.empty())
-        reader_.error_at("session.store.cluster.ack", "the cluster \"" + one.name + "\" has no journal");
+    const auto* one = find_cluster(gateway_.session.cluster);
+    if (one != nullptr && one->journal.directory.empty())
+      reader_.error_at("session.store.cluster.ack", "the cluster \"" + one->name + "\" has no journal");
   }
 
   void check_cluster_users() {
@@ -222,11 +222,16 @@ class Checker {
     }
   }
 
+  // Null when there is none of this name.
+  const cluster::ClusterConfig* find_cluster(const std::string& name) const {
+    auto at = std::find_if(config_.clusters.begin(), config_.clusters.end(),
+                           [&](const auto& one) { return one.name == name; });
+    return at == config_.clusters.end() ? nullptr : &*at;
+  }
+
   std::string node_key_of(const std::string& cluster) const {
-    for (const auto& one : config_.clusters) {
-      if (one.name == cluster) return one.node_key_file;
-    }
-    return "";
+    const auto* one = find_cluster(cluster);
+    return one == nullptr ? "" : one->node_key_file;
   }
 
   void check_cluster_reference(const std::string& path, const std::string& cluster) {
@@ -234,12 +239,11 @@ class Checker {
       if (!reader_.has(path)) reader_.error_at(path, "is missing: expected the name of a defined cluster");
       return;
     }
-    auto at = std::find_if(config_.clusters.begin(), config_.clusters.end(),
-                           [&](const auto& one) { return one.name == cluster; });
-    if (at == config_.clusters.end()) {
+    const auto* found = find_cluster(cluster);
+    if (found == nullptr) {
       auto known = names_of(config_.clusters, [](const auto& one) -> std::string_view { return one.name; });
       unknown_name(reader_, path, "cluster", cluster, known);
-    } else if (at->disabled) {
+    } else if (found->disabled) {
       reader_.error_at(path, "the cluster \"" + cluster + "\" is disabled");
     }
   }
@@ -451,11 +455,10 @@ class Checker {
   void check_fails_closed(const std::string& path) {
     if (gateway_.session.store != SessionConfig::Store::cluster)
       return reader_.error_at(path, "sessions are kept on this node alone: there is no cluster to hear of");
-    for (const auto& one : config_.clusters)
-      if (one.name == gateway_.session.cluster &&
-          one.failover.mode == cluster::FailoverConfig::Mode::single_node)
-        reader_.error_at(
-            path, "with the mode single_node of the cluster \"" + one.name + "\" no majority is heard of");
+    const auto* one = find_cluster(gateway_.session.cluster);
+    if (one != nullptr && one->failover.mode == cluster::FailoverConfig::Mode::single_node)
+      reader_.error_at(
+          path, "with the mode single_node of the cluster \"" + one->name + "\" no majority is heard of");
   }
 
   void check_policy(const std::string& path, const gateway::PolicyConfig& policy) {

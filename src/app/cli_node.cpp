@@ -184,10 +184,7 @@ std::optional<json::object> NodeCommands::ask(const std::string& method, const s
 int NodeCommands::members() {
   auto body = ask("GET", "/v1/members");
   if (!body) return kFailed;
-  if (options_.format == "json") {
-    shell_.out << json::serialize(*body) << '\n';
-    return kDone;
-  }
+  if (print_json(*body)) return kDone;
   const json::array& clusters = list_of(*body, "clusters");
   if (clusters.empty()) shell_.out << "this node belongs to no cluster\n";
   for (const json::value& each : clusters) {
@@ -237,10 +234,7 @@ int NodeCommands::health() {
 int NodeCommands::list_sessions() {
   auto body = ask("GET", "/v1/sessions" + session_query() + "&limit=" + std::to_string(options_.limit));
   if (!body) return kFailed;
-  if (options_.format == "json") {
-    shell_.out << json::serialize(*body) << '\n';
-    return kDone;
-  }
+  if (print_json(*body)) return kDone;
   Table table({"SESSION", "USER", "CONNECTOR", "CREATED", "LAST SEEN", "EXPIRES"});
   for (const json::value& each : list_of(*body, "sessions")) {
     if (!each.is_object()) continue;
@@ -259,10 +253,7 @@ int NodeCommands::list_sessions() {
 int NodeCommands::show_session() {
   auto body = ask("GET", "/v1/sessions/" + http::encode_component(options_.session));
   if (!body) return kFailed;
-  if (options_.format == "json") {
-    shell_.out << json::serialize(*body) << '\n';
-    return kDone;
-  }
+  if (print_json(*body)) return kDone;
   for (const char* name : {"ref", "state", "reason", "created", "last_seen", "expires"})
     if (find(*body, name) != nullptr) shell_.out << name << ": " << cell(*body, name) << '\n';
   for (const json::value& each : list_of(*body, "identities")) {
@@ -284,10 +275,7 @@ int NodeCommands::revoke_sessions() {
       options_.session.empty() ? session_query() : "/" + http::encode_component(options_.session);
   auto body = ask("DELETE", "/v1/sessions" + which);
   if (!body) return kFailed;
-  if (options_.format == "json") {
-    shell_.out << json::serialize(*body) << '\n';
-    return kDone;
-  }
+  if (print_json(*body)) return kDone;
   shell_.out << "ended: " << cell(*body, "ended") << '\n';
   const json::value* count = find(*body, "ended");
   if (!options_.user.empty() && count != nullptr && *count == 0)
@@ -300,6 +288,12 @@ int NodeCommands::revoke_sessions() {
   shell_.err << "it stands, but not every member has confirmed it yet" << (names.empty() ? "" : ": " + names)
              << '\n';
   return kUnconfirmed;
+}
+
+bool NodeCommands::print_json(const json::object& body) {
+  if (options_.format != "json") return false;
+  shell_.out << json::serialize(body) << '\n';
+  return true;
 }
 
 std::string NodeCommands::session_query() const {

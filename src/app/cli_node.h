@@ -38,6 +38,8 @@ class NodeCommands {
   // The body of an answer with the status 2xx; says what is wrong otherwise.
   std::optional<json::object> ask(const std::string& method, const std::string& path);
   std::string session_query() const;
+  // True, and it is printed, when that is how answers are wanted.
+  bool print_json(const json::object& body);
   void complain(const Error& error, const std::string& socket);
 
   Shell& shell_;

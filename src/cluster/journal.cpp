@@ -30,6 +30,17 @@ std::optional<std::pair<std::string, uint64_t>> parse_name(const std::string& na
   return std::pair(name.substr(0, dash), generation);
 }
 
+// As far as there is one.
+Result<Bytes> read_header(runtime::DiskReader& file) {
+  Bytes header(journal::kHeaderBytes);
+  for (size_t have = 0; have < header.size();) {
+    KITH_TRY(const size_t n, file.read(MutableByteView(header).subspan(have)));
+    if (n == 0) header.resize(have);
+    have += n;
+  }
+  return header;
+}
+
 std::string file_name(const char* kind, uint64_t generation) {
   std::array<uint8_t, 8> bytes;
   for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(generation >> (56 - 8 * i));
@@ -44,7 +55,6 @@ struct Journal::Lane {
 };
 
 struct Journal::Snapshot {
-  uint64_t generation = 0;
   std::string temporary, final;
   std::unique_ptr<runtime::DiskWriter> file;
   std::optional<journal::FrameWriter> frames;
@@ -108,12 +118,10 @@ Result<void> Journal::load(journal::Recovery::Stores stores) {
     if (name.ends_with(".new")) (void)disk_.remove(config_.directory + "/" + name);
   }
   journal::Recovery recovery(std::move(stores));
-  bool rewrite = false;
   uint64_t first = 1;
   if (!snapshots.empty()) {
     first = snapshots.rbegin()->first;
     KITH_TRY_VOID(load_file(snapshots.rbegin()->second, recovery, snapshot_bytes_));
-    rewrite = rewrite_;
     generation_ = first;
   }
   uint64_t expected = first;
@@ -124,12 +132,11 @@ Result<void> Journal::load(journal::Recovery::Stores stores) {
     expected = generation + 1;
     recovery.begin_journal(!snapshots.empty() && generation == first);
     KITH_TRY_VOID(load_file(name, recovery, journal_bytes_));
-    rewrite = rewrite || rewrite_;
   }
   for (const auto* files : {&snapshots, &journals})
     for (const auto& [generation, name] : *files) older_.push_back(config_.directory + "/" + name);
   summary_ = recovery.summary();
-  rewrite_ = rewrite || summary_.refused + summary_.claims_refused > 0;
+  if (summary_.refused + summary_.claims_refused > 0) rewrite_ = true;
   recovered_ = recovery.finish();
   if (older_.empty()) return {};
   log_.info("journal read", {{"directory", config_.directory},
@@ -144,10 +151,8 @@ Result<void> Journal::load(journal::Recovery::Stores stores) {
 
 // Damage is skipped and told. What may be whole and cannot be used ends the start: it would be thrown away.
 Result<void> Journal::load_file(const std::string& name, journal::Recovery& recovery, uint64_t& bytes) {
-  rewrite_ = true;  // unless all of it is as it should be
-  std::optional<journal::FrameScanner> scanner;
   auto unusable = [&](const std::string& why) -> Result<void> {
-    recovery.missing_file();
+    rewrite_ = true;
     recovery.end_of_file(false);
     log_.error("a file of the journal cannot be used", {{"file", name}, {"reason", why}});
     return {};
@@ -155,48 +160,42 @@ Result<void> Journal::load_file(const std::string& name, journal::Recovery& reco
   const std::string context = "the journal " + config_.directory + "/" + name;
   auto file = disk_.open(config_.directory + "/" + name);
   if (!file) return std::move(file).error().within(context);
+  auto header = read_header(**file);
+  if (!header) return unusable(header.error().message());
+  bytes += header->size();
+  const auto named = parse_name(name);
+  if (header->empty() && named->first == "journal") {  // just begun when the node ended
+    rewrite_ = true;
+    recovery.end_of_file(true);
+    return {};
+  }
   std::vector<crypto::Secret> keys = config_.old_keys;
   keys.push_back(config_.key);
-  Bytes buffer(1 << 20);
-  size_t have = 0;
+  auto scanner = journal::FrameScanner::open(*header, keys);
+  if (!scanner && scanner.error().code() == Code::invalid) return unusable(scanner.error().message());
+  if (!scanner) return std::move(scanner).error().within(context);
+  const bool is_snapshot = scanner->header().kind == journal::FileKind::snapshot;
+  if (named != std::pair(std::string(is_snapshot ? "snapshot" : "journal"), scanner->header().generation))
+    return unusable("it is another file, under this name");
+
   auto take = [&](std::optional<Bytes> frame) {
     if (frame) recovery.take(*frame, scanner->intact());
     return frame.has_value();
   };
+  Bytes buffer(1 << 20);
   for (;;) {
-    auto n = (*file)->read(MutableByteView(buffer).subspan(have));
+    auto n = (*file)->read(buffer);
     if (!n) return unusable(n.error().message());
+    if (*n == 0) break;
     bytes += *n;
-    have += *n;
-    if (!scanner) {
-      if (*n > 0 && have < journal::kHeaderBytes) continue;
-      auto opened = journal::FrameScanner::open(ByteView(buffer).first(have), keys);
-      const bool is_damage = !opened && opened.error().code() == Code::invalid;
-      if (!opened && !is_damage) return std::move(opened).error().within(context);
-      // A journal that was just begun when the node ended holds nothing.
-      if (is_damage && have == 0 && parse_name(name)->first == "journal") {
-        recovery.end_of_file(true);
-        return {};
-      }
-      if (is_damage) return unusable(opened.error().message());
-      scanner = std::move(*opened);
-      const bool is_snapshot = scanner->header().kind == journal::FileKind::snapshot;
-      if (parse_name(name) !=
-          std::pair(std::string(is_snapshot ? "snapshot" : "journal"), scanner->header().generation))
-        return unusable("it is another file, under this name");
-      scanner->feed(ByteView(buffer).first(have).subspan(journal::kHeaderBytes));
-    } else {
-      scanner->feed(ByteView(buffer).first(have));
-    }
-    have = 0;
+    scanner->feed(ByteView(buffer).first(*n));
     while (take(scanner->next())) {
     }
-    if (*n == 0) break;
   }
   while (take(scanner->next_at_end())) {
   }
   recovery.end_of_file(scanner->intact(), scanner->last_frame());
-  rewrite_ = scanner->header().key != journal::id_of(config_.key) || !scanner->intact();
+  if (scanner->header().key != journal::id_of(config_.key) || !scanner->intact()) rewrite_ = true;
   if (!scanner->intact() || scanner->skipped_bytes() > 0)
     log_.warn(
         "a file of the journal has bytes that cannot be read",
@@ -218,40 +217,34 @@ Bytes& Journal::batch() {
   return batches_.back();
 }
 
-void Journal::noted() {
+// put(batch) appends one record.
+template <class Put>
+void Journal::note(Put put) {
+  if (!failing_.empty()) return;
+  put(batch());
   ++noted_.records;
   if (batches_.size() * kBatchBytes > kMaxWaiting) fail("the disk does not keep up with the writes");
 }
 
 void Journal::op(const Dot& dot, ByteView record) {
   if (dot.origin == core_->self()) noted_.own_seq = dot.seq;
-  if (!failing_.empty()) return;
-  journal::put_op(batch(), dot, record);
-  noted();
+  note([&](Bytes& out) { journal::put_op(out, dot, record); });
 }
 
 void Journal::state(const replication::StateEntry& entry, bool pulled) {
-  if (!failing_.empty()) return;
-  journal::put_state(batch(), entry, pulled);
-  noted();
+  note([&](Bytes& out) { journal::put_state(out, entry, pulled); });
 }
 
 void Journal::adopted(const Replica& origin, const replication::Coverage& coverage) {
-  if (!failing_.empty()) return;
-  journal::put(batch(), journal::AdoptedRecord{origin, coverage});
-  noted();
+  note([&](Bytes& out) { journal::put(out, journal::AdoptedRecord{origin, coverage}); });
 }
 
 void Journal::clipped(const Replica& origin, uint64_t last) {
-  if (!failing_.empty()) return;
-  journal::put(batch(), journal::ClippedRecord{origin, last});
-  noted();
+  note([&](Bytes& out) { journal::put(out, journal::ClippedRecord{origin, last}); });
 }
 
 void Journal::settled() {
-  if (!failing_.empty()) return;
-  journal::put(batch(), journal::SettledRecord{});
-  noted();
+  note([](Bytes& out) { journal::put(out, journal::SettledRecord{}); });
 }
 
 void Journal::flush() {
@@ -413,7 +406,6 @@ void Journal::tend() {
 
 void Journal::begin_snapshot(journal::HeadRecord head) {
   snapshot_ = std::make_shared<Snapshot>();
-  snapshot_->generation = generation_;
   snapshot_->final = path("snapshot", generation_);
   snapshot_->temporary = snapshot_->final + ".new";
   snapshot_->journal_bytes = journal_bytes_;

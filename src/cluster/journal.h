@@ -41,7 +41,6 @@ class Journal {
   // Of the node that wrote it; its next life needs a greater one.
   uint64_t last_incarnation() const { return summary_.last_incarnation; }
   uint64_t recovered_ops() const { return summary_.ops; }
-  uint64_t recovered_states() const { return summary_.states; }
 
   // progressed: more is written, or nothing will be for now. core and source outlive the journal.
   void start(replication::Core& core, replication::Source& source, std::function<void()> progressed);
@@ -83,7 +82,8 @@ class Journal {
   Result<void> load_file(const std::string& name, journal::Recovery& recovery, uint64_t& bytes);
   std::string path(const char* kind, uint64_t generation) const;
   Bytes& batch();
-  void noted();
+  template <class Put>
+  void note(Put put);
   bool due_for_snapshot() const;
   void go_on();
   void begin_generation();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/take.h"
 
 namespace kith::lease {
 namespace {
@@ -360,17 +361,11 @@ MonoTime Core::poll_timeout() const {
 }
 
 std::optional<Transmit> Core::poll_transmit() {
-  if (transmits_.empty()) return std::nullopt;
-  Transmit out = std::move(transmits_.front());
-  transmits_.pop_front();
-  return out;
+  return take_front(transmits_);
 }
 
 std::optional<LeaderChanged> Core::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  LeaderChanged out = events_.front();
-  events_.pop_front();
-  return out;
+  return take_front(events_);
 }
 
 }  // namespace kith::lease

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/take.h"
 
 namespace kith::membership {
 namespace {
@@ -375,24 +376,15 @@ void Core::set_keys(const std::vector<KeyId>& keys, MonoTime now) { restate(&Nod
 void Core::set_bans(const std::vector<NodeId>& bans, MonoTime now) { restate(&NodeRecord::bans, bans, now); }
 
 std::optional<Transmit> Core::poll_transmit() {
-  if (transmits_.empty()) return std::nullopt;
-  Transmit out = std::move(transmits_.front());
-  transmits_.pop_front();
-  return out;
+  return take_front(transmits_);
 }
 
 std::optional<Dial> Core::poll_dial() {
-  if (dials_.empty()) return std::nullopt;
-  Dial out = std::move(dials_.front());
-  dials_.pop_front();
-  return out;
+  return take_front(dials_);
 }
 
 std::optional<Event> Core::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  Event out = std::move(events_.front());
-  events_.pop_front();
-  return out;
+  return take_front(events_);
 }
 
 std::vector<Member> Core::members() const {

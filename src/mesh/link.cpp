@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "base/take.h"
 #include "base/text.h"
 
 namespace kith::mesh {
@@ -81,10 +82,7 @@ MonoTime Link::poll_timeout() const {
 }
 
 std::optional<LinkEvent> Link::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  LinkEvent event = std::move(events_.front());
-  events_.pop_front();
-  return event;
+  return take_front(events_);
 }
 
 void Link::refuse(Refusal reason, std::string detail) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/take.h"
 
 namespace kith::mesh {
 namespace {
@@ -93,10 +94,7 @@ MonoTime Rotation::poll_timeout() const {
 }
 
 std::optional<Rotation::Event> Rotation::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  Event event = std::move(events_.front());
-  events_.pop_front();
-  return event;
+  return take_front(events_);
 }
 
 KeyNames Rotation::held() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/take.h"
 #include "crypto/hash.h"
 
 namespace kith::replication {
@@ -153,10 +154,7 @@ void Core::handle_timeout(MonoTime now) {
 }
 
 std::optional<Event> Core::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  Event event = std::move(events_.front());
-  events_.pop_front();
-  return event;
+  return take_front(events_);
 }
 
 uint64_t Core::pull(NodeId from, StoreId store, const Key& key, const Dot& at_least, MonoTime now) {

@@ -2,6 +2,7 @@
 // off. Never two winners, never a thief who is none, and an answer in time where a majority of the group
 // lives. The figures that it prints are how often codes were presented.
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <set>
 
@@ -68,13 +69,22 @@ struct Tally {
   }
 };
 
-TEST(Once, a_code_that_is_presented_to_all_nodes_at_once_has_one_winner) {
+// For each seed: three, five or seven nodes, whose clocks are wrong, and what must hold whatever happens.
+void under_siege(const std::function<void(World&, OnceWorld&)>& scenario) {
   Tally tally;
   for_each_seed([&](uint64_t seed) {
     World world(seed);
     OnceWorld once(world, three_five_or_seven(world.random()));
     disturb_clocks(once);
     once.start_all();
+    scenario(world, once);
+    expect_no_violation(once);
+    tally.add(once);
+  });
+}
+
+TEST(Once, a_code_that_is_presented_to_all_nodes_at_once_has_one_winner) {
+  under_siege([](World& world, OnceWorld& once) {
     once.max_delay = world.random().between(1ms, 50ms);
     for (size_t code : mint(once, any(once), 5)) {
       std::vector<size_t> all = present_everywhere(once, code);
@@ -82,18 +92,11 @@ TEST(Once, a_code_that_is_presented_to_all_nodes_at_once_has_one_winner) {
       EXPECT_EQ(count(once, all, Outcome::won), 1U) << once.describe(code);
       EXPECT_EQ(count(once, all, Outcome::used), all.size() - 1) << once.describe(code);
     }
-    expect_no_violation(once);
-    tally.add(once);
   });
 }
 
 TEST(Once, when_the_minting_node_dies_meanwhile_the_deputies_answer) {
-  Tally tally;
-  for_each_seed([&](uint64_t seed) {
-    World world(seed);
-    OnceWorld once(world, three_five_or_seven(world.random()));
-    disturb_clocks(once);
-    once.start_all();
+  under_siege([](World& world, OnceWorld& once) {
     for (int turn = 0; turn < 4; ++turn) {
       Node& minting = any(once);
       const size_t code = mint(once, minting, 1).front();
@@ -114,18 +117,11 @@ TEST(Once, when_the_minting_node_dies_meanwhile_the_deputies_answer) {
       EXPECT_TRUE(once.code(code).winner.has_value()) << once.describe(code);
       EXPECT_EQ(once.presentation(after).told, Outcome::used) << once.describe(code);
     }
-    expect_no_violation(once);
-    tally.add(once);
   });
 }
 
 TEST(Once, a_client_whose_answer_was_lost_wins_again_at_whatever_node_and_a_thief_does_not) {
-  Tally tally;
-  for_each_seed([&](uint64_t seed) {
-    World world(seed);
-    OnceWorld once(world, three_five_or_seven(world.random()));
-    disturb_clocks(once);
-    once.start_all();
+  under_siege([](World& world, OnceWorld& once) {
     for (int turn = 0; turn < 5; ++turn) {
       const size_t code = mint(once, any(once), 1).front();
       // The node that it asked is cut off or dies before it hears the answer, or just as it does.
@@ -156,18 +152,11 @@ TEST(Once, a_client_whose_answer_was_lost_wins_again_at_whatever_node_and_a_thie
         EXPECT_EQ(once.presentation(thief).told, Outcome::used) << once.describe(code);
       }
     }
-    expect_no_violation(once);
-    tally.add(once);
   });
 }
 
 TEST(Once, in_a_split_the_part_with_a_majority_of_the_group_answers_and_the_other_denies) {
-  Tally tally;
-  for_each_seed([&](uint64_t seed) {
-    World world(seed);
-    OnceWorld once(world, three_five_or_seven(world.random()));
-    disturb_clocks(once);
-    once.start_all();
+  under_siege([](World& world, OnceWorld& once) {
     const std::vector<size_t> codes = mint(once, any(once), 5);
     std::vector<Host*> one, two;
     std::set<size_t> in_one;
@@ -196,18 +185,11 @@ TEST(Once, in_a_split_the_part_with_a_majority_of_the_group_answers_and_the_othe
       once.run_until_all_told(4s);
       EXPECT_EQ(count(once, all, Outcome::used), all.size()) << once.describe(code);
     }
-    expect_no_violation(once);
-    tally.add(once);
   });
 }
 
 TEST(Once, who_restarts_has_forgotten_and_decides_nothing_that_was_decided_before) {
-  Tally tally;
-  for_each_seed([&](uint64_t seed) {
-    World world(seed);
-    OnceWorld once(world, three_five_or_seven(world.random()));
-    disturb_clocks(once);
-    once.start_all();
+  under_siege([](World& world, OnceWorld& once) {
     for (int turn = 0; turn < 5; ++turn) {
       const size_t code = mint(once, any(once), 1).front();
       // Not all of the group hear who has won.
@@ -228,8 +210,6 @@ TEST(Once, who_restarts_has_forgotten_and_decides_nothing_that_was_decided_befor
       once.run_until_all_told(4s);
       EXPECT_EQ(count(once, all, Outcome::won), 0U) << once.describe(code) << (won ? "" : "nobody before");
     }
-    expect_no_violation(once);
-    tally.add(once);
   });
 }
 

@@ -179,13 +179,7 @@ TEST_F(CoreTest, APullEndsWhenThePeerIsGoneOrSilent) {
 
 TEST_F(CoreTest, StateThatOnlyAPullBroughtReachesTheOthersWhenItsOriginDies) {
   Node a(1, now), b(2, now), c(3, now);
-  for (Node* each : {&a, &b, &c}) each->core.allow_founding(now);
-  link(a, b);
-  link(b, c);
-  settle({&a, &b, &c});
-  a.write(1, {5}, now);
-  pull_alone(b, a, key(1));
-  unlink(a, b);
+  leave_with_pulled(a, b, c);
   pass({&b, &c}, 8s);
   EXPECT_EQ(b.core.counters().debts_written, 1u);
   EXPECT_EQ(c.store.states, b.store.states);
@@ -194,13 +188,7 @@ TEST_F(CoreTest, StateThatOnlyAPullBroughtReachesTheOthersWhenItsOriginDies) {
 
 TEST_F(CoreTest, AMemberThatClaimsWhatItDoesNotGiveCannotPutOffWhatIsOwed) {
   Node a(1, now), b(2, now), c(3, now);
-  for (Node* each : {&a, &b, &c}) each->core.allow_founding(now);
-  link(a, b);
-  link(b, c);
-  settle({&a, &b, &c});
-  a.write(1, {5}, now);
-  pull_alone(b, a, key(1));
-  unlink(a, b);
+  leave_with_pulled(a, b, c);
   b.core.peer_up(Replica{node(9), 1}, now);
   for (uint8_t second = 0; second < 90; ++second) {
     claim(b, node(9), Replica{node(static_cast<uint8_t>(100 + second)), 1}, 1);

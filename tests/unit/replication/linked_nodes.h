@@ -131,6 +131,16 @@ class LinkedNodes : public ::testing::Test {
     auto answer = from.core.poll_transmit(to.id(), Priority::control);
     ASSERT_TRUE(to.core.handle_message(from.id(), answer->type, answer->payload, now));
   }
+  // b pulls what a wrote, nothing else of it arrives anywhere, and a is gone; b and c stay.
+  void leave_with_pulled(Node& a, Node& b, Node& c) {
+    for (Node* each : {&a, &b, &c}) each->core.allow_founding(now);
+    link(a, b);
+    link(b, c);
+    settle({&a, &b, &c});
+    a.write(1, {5}, now);
+    pull_alone(b, a, key(1));
+    unlink(a, b);
+  }
   // A message as a peer that is no Core sends it.
   Result<void> tell(Node& to, NodeId from, MessageType type, const Bytes& payload) {
     auto result = to.core.handle_message(from, static_cast<uint8_t>(type), payload, now);
