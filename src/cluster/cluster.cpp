@@ -65,12 +65,12 @@ membership::Config membership_config(const ClusterConfig& config) {
 
 // Null: none is configured. What it holds is in the table then.
 Result<std::unique_ptr<Journal>> open_journal(const ClusterConfig& config, const ClusterOptions& options,
-                                              runtime::Ports& ports, store::SessionTable& table, Log& log) {
+                                              runtime::Ports& ports, store::Tables& tables, Log& log) {
   if (config.journal.directory.empty()) return std::unique_ptr<Journal>();
   const WallTime now = ports.loop.wall_now();
   return Journal::open(config.journal, *options.disk, ports.loop, ports.entropy,
-                       {[&table, now](const replication::Op& op) { table.apply(op, now); },
-                        [&table, now](const replication::StateEntry& entry) { table.apply(entry, now); }},
+                       {[&tables, now](const replication::Op& op) { tables.apply(op, now); },
+                        [&tables, now](const replication::StateEntry& entry) { tables.apply(entry, now); }},
                        log.named("journal"));
 }
 
@@ -107,8 +107,8 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   membership::NodeRecord record;
   record.key = key->public_key();
   record.id = crypto::node_id(record.key);
-  auto table = std::make_unique<store::SessionTable>(options.limits, record.id);
-  auto journal = open_journal(config, options, ports, *table, log);
+  auto tables = std::make_unique<store::Tables>(options.limits, options.cache_limits, record.id);
+  auto journal = open_journal(config, options, ports, *tables, log);
   if (!journal) return std::move(journal).error().within(context);
   // A clock that went back makes no earlier life of it.
   const auto by_clock = static_cast<uint64_t>(unix_ms(ports.loop.wall_now()));
@@ -122,13 +122,13 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   record.membership = advertised(config.advertise_membership, *listeners.membership);
   record.data = advertised(config.advertise_data, *listeners.data);
   return std::unique_ptr<Cluster>(new Cluster(std::move(config), std::move(options), ports,
-                                              std::move(listeners), std::move(*key), record, std::move(table),
+                                              std::move(listeners), std::move(*key), record, std::move(tables),
                                               std::move(*journal), std::move(log)));
 }
 
 Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
                  LinkTable::Listeners listeners, crypto::SigningKey key, const membership::NodeRecord& record,
-                 std::unique_ptr<store::SessionTable> table, std::unique_ptr<Journal> journal, Log log)
+                 std::unique_ptr<store::Tables> tables, std::unique_ptr<Journal> journal, Log log)
     : config_(std::move(config)),
       options_(std::move(options)),
       ports_(ports),
@@ -139,10 +139,11 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
       tls_(crypto::make_psk_context()),
       self_(record.replica()),
       membership_(membership_config(config_), key_, record, random_u64(ports.entropy), ports.loop.now()),
-      own_table_(std::move(table)),
-      table_(*own_table_),
+      own_tables_(std::move(tables)),
+      tables_(*own_tables_),
+      table_(tables_.sessions()),
       journal_(std::move(journal)),
-      replication_({.cluster = config_.name, .tell_records = journal_ != nullptr}, self_, key_, table_,
+      replication_({.cluster = config_.name, .tell_records = journal_ != nullptr}, self_, key_, tables_,
                    ports.loop.now()),
       links_(
           ports_, scope_, std::move(listeners), [this] { return link_config(); },
@@ -197,7 +198,7 @@ void Cluster::start() {
     discovery_.emplace(config_.srv, ports_, *options_.dns, owner, log_);
     scope_.spawn(discovery_->run(scope_.stop_token()));
   }
-  if (journal_) journal_->start(replication_, table_, [this] { ack_event_.notify_all(); });
+  if (journal_) journal_->start(replication_, tables_, [this] { ack_event_.notify_all(); });
   watch_start();
   housekeeping();
   pump();
@@ -524,12 +525,12 @@ void Cluster::note_merge(const store::Key& key, store::Merged merged) {
 void Cluster::on_event(replication::Event event) {
   WallTime now = ports_.loop.wall_now();
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
-    note_merge(apply->op.key, table_.apply(apply->op, now));
+    note_merge(apply->op.key, tables_.apply(apply->op, now));
     if (journal_) journal_->op(apply->op.dot, apply->record);
   } else if (auto* appended = std::get_if<replication::Appended>(&event)) {
     if (journal_) journal_->op(appended->dot, appended->record);
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
-    note_merge(state->entry.key, table_.apply(state->entry, now));
+    note_merge(state->entry.key, tables_.apply(state->entry, now));
     if (journal_) journal_->state(state->entry, state->pulled);
   } else if (auto* adopted = std::get_if<replication::Adopted>(&event)) {
     if (journal_) journal_->adopted(adopted->origin, adopted->coverage);
@@ -622,7 +623,9 @@ void Cluster::become_ready() {
 }
 
 void Cluster::housekeeping() {
-  table_.sweep(ports_.loop.wall_now());
+  const WallTime wall = ports_.loop.wall_now();
+  table_.sweep(wall);
+  tables_.caches().sweep(wall);
   if (journal_) journal_->tend();
   if (degraded_ && replication_.caught_up() && !look_around().unlinked) {
     degraded_ = false;

@@ -21,7 +21,7 @@
 #include "cluster/session_store.h"
 #include "membership/core.h"
 #include "replication/core.h"
-#include "store/session_table.h"
+#include "store/tables.h"
 
 namespace kith::cluster {
 
@@ -35,6 +35,7 @@ struct ClusterOptions {
   runtime::Dns* dns = nullptr;    // outlives the cluster; needed for discovery by DNS
   runtime::Disk* disk = nullptr;  // likewise; needed for a journal
   store::SessionLimits limits;
+  store::CacheLimits cache_limits;
   // A start that takes longer is warned about while a ready member has what is missing; when none is left,
   // the node serves with what it has.
   Duration sync_deadline = 10s;
@@ -105,7 +106,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
   Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports, LinkTable::Listeners listeners,
           crypto::SigningKey key, const membership::NodeRecord& record,
-          std::unique_ptr<store::SessionTable> table, std::unique_ptr<Journal> journal, Log log);
+          std::unique_ptr<store::Tables> tables, std::unique_ptr<Journal> journal, Log log);
 
   // LinkTable::Events
   void membership_link_up(const mesh::Established& peer, const IpAddress& local) override;
@@ -179,7 +180,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   Replica self_;
   runtime::Scope scope_;
   membership::Core membership_;
-  const std::unique_ptr<store::SessionTable> own_table_;
+  const std::unique_ptr<store::Tables> own_tables_;
+  store::Tables& tables_;
   store::SessionTable& table_;
   const std::unique_ptr<Journal> journal_;
   replication::Core replication_;

@@ -13,7 +13,7 @@
 namespace kith::replication {
 
 // Which store an op belongs to. Values not listed here are carried and forwarded all the same.
-enum class StoreId : uint8_t { session = 1, mark = 2 };
+enum class StoreId : uint8_t { session = 1, mark = 2, cache = 3 };
 
 using Key = Id<32, struct KeyTag>;  // always a hash, never a name
 

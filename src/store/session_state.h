@@ -64,6 +64,9 @@ struct Stamp {
 inline constexpr int64_t kMaxTimeMs = INT64_MAX / 1'000'000;
 inline bool is_stamp(uint64_t hlc) { return hlc != 0 && replication::hlc_ms(hlc) <= kMaxTimeMs; }
 
+// How much longer than its time what has ended is kept, for clocks that differ.
+inline constexpr auto kTombstoneGrace = std::chrono::seconds(60);
+
 // What an entry takes beside its body: key, entry, slot and the record's own header, about.
 inline constexpr size_t kEntryBytes = 192;
 

@@ -43,8 +43,6 @@ struct SessionLimits {
   Duration idle_timeout{0};            // 0 = sessions do not expire by idleness
 };
 
-inline constexpr auto kTombstoneGrace = std::chrono::seconds(60);
-
 enum class SessionState : uint8_t { unknown, live, ended };  // ended: revoked or expired
 
 struct SessionView {

@@ -1,0 +1,287 @@
+#include "store/cache_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto/hash.h"
+
+namespace kith::store {
+
+using replication::Op;
+using replication::SnapshotCursor;
+using replication::StateEntry;
+using replication::StoreId;
+
+CacheTable::View CacheTable::get(const Key& key, WallTime now) const {
+  const Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found == home.entries.end() || !found->second.live(now)) return {};
+  const CacheEntry& entry = found->second;
+  entry.used = true;
+  View view{.value = entry.value};
+  if (entry.expires_ms != 0) view.expires = from_unix_ms(entry.expires_ms);
+  return view;
+}
+
+// ---------------------------------------------------------------- writes
+
+Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now) {
+  if (name.space.size() > kMaxCacheSpace || name.key.size() > kMaxCacheKey)
+    return Error(Code::limit, "the key is longer than 1 KiB");
+  if (data.size() > kMaxCacheData) return Error(Code::limit, "the value is larger than 60 KiB");
+  if (expires && (unix_ms(*expires) < 0 || unix_ms(*expires) > kMaxTimeMs))
+    return Error(Code::invalid, "the expiry is out of range");
+  const Key key = key_of(name.space, name.key);
+  if (expires && *expires <= now) return remove(key, now);
+  CacheEntry entry;
+  entry.expires_ms = expires ? unix_ms(*expires) : 0;
+  entry.value = std::make_shared<const CacheValue>(CacheValue{std::move(name), std::move(data)});
+  Op op;
+  {
+    Shard& home = shard(key);
+    std::lock_guard lock(home.mutex);
+    auto found = home.entries.find(key);
+    const bool known = found != home.entries.end();
+    entry.by = {stamp(now, known ? found->second.by.hlc : 0), self_};
+    const int64_t own = expires ? entry.expires_ms : unix_ms(now + kCacheKeepRemoved);
+    entry.keep_until_ms = std::max(own, known ? found->second.keep_until_ms : 0);
+    op.dot.origin.node = self_;
+    op.store = StoreId::cache;
+    op.kind = static_cast<uint8_t>(CacheOp::set);
+    op.key = key;
+    op.hlc = entry.by.hlc;
+    op.expires_ms = entry.keep_until_ms;
+    op.payload = cache_set_payload(entry);
+    merge_locked(home, key, std::move(entry));
+  }
+  make_room();
+  return op;
+}
+
+Op CacheTable::remove(const Key& key, WallTime now) {
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  const bool known = found != home.entries.end();
+  CacheEntry entry;
+  entry.by = {stamp(now, known ? found->second.by.hlc : 0), self_};
+  entry.keep_until_ms = known ? found->second.keep_until_ms : unix_ms(now);
+  // It was kept for a day from its writing; of what never ends by age the day begins with the removal.
+  if (known && found->second.value && found->second.expires_ms == 0)
+    entry.keep_until_ms = std::max(entry.keep_until_ms, unix_ms(now + kCacheKeepRemoved));
+  Op op;
+  op.dot.origin.node = self_;
+  op.store = StoreId::cache;
+  op.kind = static_cast<uint8_t>(CacheOp::remove);
+  op.key = key;
+  op.hlc = entry.by.hlc;
+  op.expires_ms = entry.keep_until_ms;
+  merge_locked(home, key, std::move(entry));
+  return op;
+}
+
+Merged CacheTable::apply(const Op& op, WallTime now) {
+  if (op.store != StoreId::cache) return refuse();
+  std::optional<CacheEntry> change = cache_entry_of(op);
+  if (!change) return refuse();
+  observe(op.hlc, now);
+  return merge(op.key, std::move(*change), now);
+}
+
+Merged CacheTable::apply(const StateEntry& state, WallTime now) {
+  if (state.store != StoreId::cache) return refuse();
+  std::optional<CacheEntry> change = CacheEntry::decode(state.key, state.state);
+  if (!change) return refuse();
+  observe(change->by.hlc, now);
+  return merge(state.key, std::move(*change), now);
+}
+
+Merged CacheTable::merge(const Key& key, CacheEntry&& change, WallTime now) {
+  Merged result;
+  {
+    Shard& home = shard(key);
+    std::lock_guard lock(home.mutex);
+    if (change.can_go(now) && !home.entries.contains(key)) return Merged::nothing;
+    result = merge_locked(home, key, std::move(change));
+  }
+  make_room();
+  return result;
+}
+
+Merged CacheTable::merge_locked(Shard& home, const Key& key, CacheEntry&& change) {
+  auto [found, fresh] = home.entries.try_emplace(key);
+  CacheEntry& entry = found->second;
+  if (fresh) {
+    home.order.push_back(key);
+  } else {
+    account(entry, -1);
+  }
+  const bool changed = entry.merge(std::move(change));
+  account(entry, 1);
+  return changed ? Merged::changed : Merged::nothing;
+}
+
+void CacheTable::account(const CacheEntry& entry, int sign) {
+  bytes_ += sign > 0 ? entry.bytes() : -entry.bytes();  // unsigned: also right when it shrinks
+  entries_ += sign > 0 ? 1 : -1;
+  if (!entry.value) return;
+  std::lock_guard lock(spaces_mutex_);
+  if (sign > 0) {
+    ++spaces_[entry.value->name.space];
+    return;
+  }
+  auto space = spaces_.find(entry.value->name.space);
+  if (--space->second == 0) spaces_.erase(space);
+}
+
+// ---------------------------------------------------------------- room
+
+void CacheTable::make_room() {
+  // In turns, so that all shards give alike; a shard that has nothing is passed by.
+  size_t idle = 0;
+  while (bytes_ > limits_.max_bytes && idle < kShards) {
+    Shard& home = shards_[next_eviction_++ % kShards];
+    std::lock_guard lock(home.mutex);
+    idle = evict_from(home) ? 0 : idle + 1;
+  }
+}
+
+bool CacheTable::evict_from(Shard& home) {
+  for (size_t left = home.order.size(); left > 0; --left) {
+    const Key key = home.order.front();
+    home.order.pop_front();
+    auto found = home.entries.find(key);
+    if (found == home.entries.end()) continue;
+    if (std::exchange(found->second.used, false)) {
+      home.order.push_back(key);
+      if (left > 1) continue;
+      home.order.pop_back();  // all were used: this one goes all the same
+    }
+    account(found->second, -1);
+    home.entries.erase(found);
+    ++evicted_;
+    return true;
+  }
+  return false;
+}
+
+size_t CacheTable::sweep(WallTime now, size_t shards) {
+  size_t freed = 0;
+  for (size_t i = 0; i < shards; ++i) {
+    Shard& home = shards_[next_sweep_++ % kShards];
+    std::lock_guard lock(home.mutex);
+    freed += sweep_locked(home, now);
+  }
+  expired_ += freed;
+  return freed;
+}
+
+size_t CacheTable::sweep_locked(Shard& home, WallTime now) {
+  size_t freed = 0;
+  for (auto at = home.entries.begin(); at != home.entries.end();) {
+    auto here = at++;
+    CacheEntry& entry = here->second;
+    if (entry.value && !entry.live(now)) {
+      account(entry, -1);
+      entry.value = nullptr;
+      account(entry, 1);
+      ++freed;
+    }
+    if (!entry.can_go(now)) continue;
+    account(entry, -1);
+    home.entries.erase(here);
+  }
+  // Of what was freed the order still has the keys.
+  if (home.order.size() > 2 * home.entries.size() + 64) {
+    home.order.clear();
+    for (const auto& [key, entry] : home.entries) home.order.push_back(key);
+  }
+  return freed;
+}
+
+// ---------------------------------------------------------------- reading all
+
+void CacheTable::visit(size_t shard, std::string_view space, WallTime now,
+                       const std::function<void(const CacheValue&)>& seen) const {
+  const Shard& home = shards_.at(shard);
+  std::lock_guard lock(home.mutex);
+  for (const auto& [key, entry] : home.entries)
+    if (entry.live(now) && entry.value->name.space == space) seen(*entry.value);
+}
+
+size_t CacheTable::size(std::string_view space) const {
+  std::lock_guard lock(spaces_mutex_);
+  auto found = spaces_.find(space);
+  return found == spaces_.end() ? 0 : found->second;
+}
+
+bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<StateEntry>& out) {
+  if (cursor.store != StoreId::cache) cursor = SnapshotCursor{StoreId::cache, Key{}, false};
+  size_t bytes = 0;
+  // In the order of (shard, key).
+  const size_t first = cursor.begun ? shard_of(cursor.after) : 0;
+  for (size_t at = first; at < kShards; ++at) {
+    std::lock_guard lock(shards_[at].mutex);
+    std::vector<Key> keys;
+    for (const auto& [key, entry] : shards_[at].entries)
+      if (at > first || !cursor.begun || key > cursor.after) keys.push_back(key);
+    std::sort(keys.begin(), keys.end());
+    for (const Key& key : keys) {
+      Bytes state;
+      Writer writer(state);
+      shards_[at].entries.find(key)->second.encode(writer);
+      bytes += Key::kSize + state.size();
+      if (bytes > max_bytes && !out.empty()) return true;
+      out.push_back(StateEntry{StoreId::cache, key, std::move(state)});
+      cursor.after = key;
+      cursor.begun = true;
+    }
+  }
+  return false;
+}
+
+std::optional<Bytes> CacheTable::state_of(StoreId store, const Key& key) {
+  if (store != StoreId::cache) return std::nullopt;
+  Shard& home = shard(key);
+  std::lock_guard lock(home.mutex);
+  auto found = home.entries.find(key);
+  if (found == home.entries.end()) return std::nullopt;
+  Bytes state;
+  Writer writer(state);
+  found->second.encode(writer);
+  return state;
+}
+
+uint64_t CacheTable::content_hash(WallTime now) const {
+  uint64_t sum = 0;  // of the entries' hashes: independent of their order
+  for (const Shard& home : shards_) {
+    std::lock_guard lock(home.mutex);
+    for (const auto& [key, entry] : home.entries) {
+      if (!entry.live(now)) continue;
+      Bytes state;
+      Writer writer(state);
+      entry.encode(writer, false);
+      const crypto::Digest digest = crypto::sha256({key.view(), state});
+      sum += Reader(digest).u64();
+    }
+  }
+  return sum;
+}
+
+uint64_t CacheTable::stamp(WallTime now, uint64_t above) {
+  std::lock_guard lock(clock_mutex_);
+  return std::max(clock_.tick(now), above + 1);
+}
+
+void CacheTable::observe(uint64_t hlc, WallTime now) {
+  std::lock_guard lock(clock_mutex_);
+  if (!clock_.observe(hlc, now)) ++far_ahead_;
+}
+
+Merged CacheTable::refuse() {
+  ++refused_;
+  return Merged::refused;
+}
+
+}  // namespace kith::store

@@ -1,0 +1,118 @@
+// All entries of the caches of one cluster, as this node has them.
+//
+// Problem: what a cache holds is bounded by memory, not by what its users write, and nodes must still come to
+// the same answers. Idea: entries merge as cache_entry.h says; beyond the limit each node drops what was not
+// read for longest (a second chance for what was, in the order of writing), and says nothing of it: what one
+// node dropped another may still have, as one may expect of a cache. Bytes count names, data and bookkeeping.
+//
+// Thread-safe: readers lock one of the shards for the time of a look-up. Writes of this node are made on the
+// core's thread, as SessionTable says.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "replication/core.h"
+#include "store/cache_entry.h"
+#include "store/session_table.h"
+
+namespace kith::store {
+
+struct CacheLimits {
+  size_t max_bytes = 256 << 20;
+};
+
+class CacheTable final : public replication::Source {
+ public:
+  CacheTable(const CacheLimits& limits, NodeId self) : limits_(limits), self_(self) {}
+
+  struct View {
+    std::shared_ptr<const CacheValue> value{};  // null: there is none
+    std::optional<WallTime> expires{};
+    explicit operator bool() const { return value != nullptr; }
+  };
+  View get(const Key& key, WallTime now) const;
+
+  // The writes of this node, applied here and to be appended at once (SessionTable).
+  // Replaces. Fails with limit for too large a name or data, with invalid for a time out of range. Expiry in
+  // the past: as remove().
+  Result<replication::Op> set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now);
+  // Also when there is nothing of the name here: it may be on its way.
+  replication::Op remove(const Key& key, WallTime now);
+
+  // The writes of others, in any order, any number of times.
+  Merged apply(const replication::Op& op, WallTime now);
+  Merged apply(const replication::StateEntry& entry, WallTime now);
+
+  // replication::Source, of StoreId::cache alone
+  bool next(replication::SnapshotCursor& cursor, size_t max_bytes,
+            std::vector<replication::StateEntry>& out) override;
+  std::optional<Bytes> state_of(replication::StoreId store, const Key& key) override;
+
+  // Walks a space in parts: each call looks at one of kShards shards. What is there during the whole walk is
+  // seen once.
+  static constexpr size_t kShards = 1024;
+  void visit(size_t shard, std::string_view space, WallTime now,
+             const std::function<void(const CacheValue&)>& seen) const;
+  // Live entries of the space; those too old that were not swept yet count as well.
+  size_t size(std::string_view space) const;
+
+  // Frees what is too old in the next shards. Called with the default a few times per second it visits all
+  // within half a minute.
+  size_t sweep(WallTime now, size_t shards = 16);
+
+  size_t entries() const { return entries_; }  // the removed ones included
+  size_t bytes() const { return bytes_; }
+  size_t max_bytes() const { return limits_.max_bytes; }
+  // Equal on two nodes that hold the same content.
+  uint64_t content_hash(WallTime now) const;
+
+  struct Counters {
+    uint64_t refused = 0;    // Merged::refused
+    uint64_t far_ahead = 0;  // ops stamped more than 60 s ahead of our wall clock
+    uint64_t expired = 0;    // values freed for their age
+    uint64_t evicted = 0;    // entries dropped for want of room
+  };
+  Counters counters() const { return {refused_, far_ahead_, expired_, evicted_}; }
+
+ private:
+  struct Shard {
+    mutable std::mutex mutex;
+    FlatMap<Key, CacheEntry> entries;
+    std::deque<Key> order;  // of writing, for the eviction; keys that are gone among them
+  };
+  static size_t shard_of(const Key& key) { return (key.bytes[0] << 8 | key.bytes[1]) % kShards; }
+  Shard& shard(const Key& key) { return shards_[shard_of(key)]; }
+  const Shard& shard(const Key& key) const { return shards_[shard_of(key)]; }
+  Merged merge(const Key& key, CacheEntry&& change, WallTime now);
+  Merged merge_locked(Shard& home, const Key& key, CacheEntry&& change);
+  void account(const CacheEntry& entry, int sign);
+  void make_room();
+  bool evict_from(Shard& home);
+  size_t sweep_locked(Shard& home, WallTime now);
+  uint64_t stamp(WallTime now, uint64_t above);
+  void observe(uint64_t hlc, WallTime now);
+  Merged refuse();
+
+  const CacheLimits limits_;
+  const NodeId self_;
+  std::array<Shard, kShards> shards_;
+  std::atomic<size_t> entries_{0};
+  std::atomic<size_t> bytes_{0};
+  std::atomic<uint64_t> refused_{0}, far_ahead_{0}, expired_{0}, evicted_{0};
+  std::atomic<size_t> next_sweep_{0}, next_eviction_{0};
+  mutable std::mutex spaces_mutex_;
+  std::map<std::string, size_t, std::less<>> spaces_;  // values of each
+  mutable std::mutex clock_mutex_;
+  replication::Hlc clock_;
+};
+
+}  // namespace kith::store

@@ -1,0 +1,253 @@
+#include "store/cache_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "store/tables.h"
+
+namespace kith::store {
+namespace {
+
+using replication::Op;
+using replication::SnapshotCursor;
+using replication::StateEntry;
+using replication::StoreId;
+
+const WallTime kNow = from_unix_ms(1'800'000'000'000);
+constexpr auto kMinute = std::chrono::minutes(1);
+
+NodeId node(uint8_t id) {
+  NodeId result;
+  result.bytes[0] = id;
+  return result;
+}
+CacheName name(std::string key) { return {"shared", std::move(key)}; }
+Key hash(std::string_view key) { return key_of("shared", key); }
+std::optional<std::string> read(const CacheTable& table, std::string_view key, WallTime now = kNow) {
+  auto view = table.get(hash(key), now);
+  if (!view) return std::nullopt;
+  return to_string(view.value->data);
+}
+Op set(CacheTable& table, std::string key, std::string_view data,
+       std::optional<WallTime> expires = std::nullopt, WallTime now = kNow) {
+  auto op = table.set(name(std::move(key)), to_bytes(data), expires, now);
+  EXPECT_TRUE(op);
+  return *op;
+}
+void sweep_all(CacheTable& table, WallTime now) { table.sweep(now, CacheTable::kShards); }
+
+TEST(CacheTable, ReadsBackWhatWasSetHereAndReplicatedThere) {
+  CacheTable here({}, node(1)), there({}, node(2));
+  Op op = set(here, "a", "1", kNow + kMinute);
+  EXPECT_EQ(there.apply(op, kNow), Merged::changed);
+  EXPECT_EQ(there.apply(op, kNow), Merged::nothing);
+  for (CacheTable* table : {&here, &there}) {
+    EXPECT_EQ(read(*table, "a"), "1");
+    EXPECT_EQ(table->get(hash("a"), kNow).expires, kNow + kMinute);
+    EXPECT_EQ(read(*table, "a", kNow + kMinute), std::nullopt);
+    EXPECT_EQ(table->size("shared"), 1u);
+  }
+  EXPECT_EQ(here.content_hash(kNow), there.content_hash(kNow));
+  EXPECT_EQ(here.bytes(), there.bytes());
+}
+
+TEST(CacheTable, TheLaterWriteWinsInAnyOrder) {
+  CacheTable first({}, node(1)), second({}, node(2));
+  std::vector<Op> ops = {set(first, "a", "1"), set(second, "a", "2", kNow + kMinute),
+                         set(first, "b", "3"), second.remove(hash("b"), kNow),
+                         set(first, "a", "4"), first.remove(hash("c"), kNow)};
+  std::optional<uint64_t> hash_of_all;
+  std::mt19937 random(1);
+  for (int round = 0; round < 50; ++round) {
+    std::shuffle(ops.begin(), ops.end(), random);
+    CacheTable table({}, node(3));
+    for (const Op& op : ops) table.apply(op, kNow);
+    if (!hash_of_all) hash_of_all = table.content_hash(kNow);
+    EXPECT_EQ(table.content_hash(kNow), *hash_of_all);
+  }
+}
+
+// Also when the clock of whoever wrote it is a minute ahead of the clock here.
+TEST(CacheTable, AWriteComesAfterWhatItReplaces) {
+  CacheTable ahead({}, node(1)), here({}, node(2));
+  here.apply(set(ahead, "a", "theirs", std::nullopt, kNow + 10 * kMinute), kNow);
+  set(here, "a", "ours");
+  EXPECT_EQ(read(here, "a"), "ours");
+  here.remove(hash("a"), kNow);
+  EXPECT_EQ(read(here, "a"), std::nullopt);
+}
+
+TEST(CacheTable, WhatWasRemovedDoesNotComeBackWithALateWrite) {
+  CacheTable origin({}, node(1)), other({}, node(2)), late({}, node(3));
+  Op with_ttl = set(origin, "ttl", "1", kNow + 60 * kMinute);
+  Op without = set(origin, "ever", "1");
+  for (const Op& op : {with_ttl, without}) other.apply(op, kNow);
+  for (std::string_view key : {"ttl", "ever"})
+    late.apply(other.remove(hash(key), kNow + kMinute), kNow + kMinute);
+  const WallTime hour = kNow + 59 * kMinute;
+  sweep_all(late, hour);
+  late.apply(with_ttl, hour);
+  late.apply(without, hour);
+  EXPECT_EQ(read(late, "ttl", hour), std::nullopt);
+  EXPECT_EQ(read(late, "ever", hour), std::nullopt);
+}
+
+TEST(CacheTable, ForgetsWhatIsTooOldWhenNothingOlderCanCome) {
+  CacheTable table({}, node(1));
+  set(table, "short", "1", kNow + 1s);
+  set(table, "long", "1", kNow + 60 * kMinute);
+  set(table, "ever", "1");
+  sweep_all(table, kNow + kMinute);
+  EXPECT_EQ(table.entries(), 3u) << "a value is freed, its stamp is kept for a while";
+  EXPECT_EQ(table.size("shared"), 2u);
+  sweep_all(table, kNow + 12 * kMinute);
+  EXPECT_EQ(table.entries(), 2u);
+  sweep_all(table, kNow + 62 * kMinute);
+  EXPECT_EQ(table.entries(), 1u);
+  table.remove(hash("ever"), kNow + 62 * kMinute);
+  sweep_all(table, kNow + 24 * 60 * kMinute);
+  EXPECT_EQ(table.entries(), 1u);
+  sweep_all(table, kNow + 26 * 60 * kMinute);
+  EXPECT_EQ(table.entries(), 0u);
+  EXPECT_EQ(table.bytes(), 0u);
+}
+
+// A shorter life does not end the memory of a longer one that it replaced.
+TEST(CacheTable, RemembersTheLongestLifeOfWhatItReplaced) {
+  CacheTable origin({}, node(1)), late({}, node(2));
+  Op first = set(origin, "a", "old", kNow + 120 * kMinute);
+  late.apply(set(origin, "a", "new", kNow + 1s), kNow);
+  const WallTime hour = kNow + 60 * kMinute;
+  sweep_all(late, hour);
+  late.apply(first, hour);
+  EXPECT_EQ(read(late, "a", hour), std::nullopt);
+}
+
+TEST(CacheTable, RefusesWhatIsTooLargeOrMalformedOrUnderAnotherKey) {
+  CacheTable table({}, node(1));
+  EXPECT_EQ(table.set(name(std::string(kMaxCacheKey + 1, 'k')), {}, std::nullopt, kNow).error().code(),
+            Code::limit);
+  EXPECT_EQ(table.set(name("a"), Bytes(kMaxCacheData + 1), std::nullopt, kNow).error().code(), Code::limit);
+  EXPECT_EQ(table.set(name("a"), {}, from_unix_ms(kMaxTimeMs + 1), kNow).error().code(), Code::invalid);
+  EXPECT_TRUE(table.set(name(std::string(kMaxCacheKey, 'k')), Bytes(kMaxCacheData), std::nullopt, kNow));
+
+  CacheTable other({}, node(2));
+  const Op good = set(other, "a", "1");
+  Op moved = good;
+  moved.key = hash("b");
+  Op cut = good;
+  cut.payload.pop_back();
+  Op longer = good;
+  longer.payload.push_back(0);
+  Op unknown = good;
+  unknown.kind = 77;
+  Op late = good;
+  late.expires_ms = kMaxTimeMs + 1;
+  for (const Op& op : {moved, cut, longer, unknown, late}) EXPECT_EQ(table.apply(op, kNow), Merged::refused);
+  StateEntry state{StoreId::cache, hash("b"), *other.state_of(StoreId::cache, hash("a"))};
+  EXPECT_EQ(table.apply(state, kNow), Merged::refused);
+  EXPECT_EQ(table.counters().refused, 6u);
+  EXPECT_EQ(read(table, "b"), std::nullopt);
+}
+
+TEST(CacheTable, ExpiryInThePastRemoves) {
+  CacheTable table({}, node(1));
+  set(table, "a", "1");
+  Op op = set(table, "a", "2", kNow - 1s);
+  EXPECT_EQ(op.kind, static_cast<uint8_t>(CacheOp::remove));
+  EXPECT_EQ(read(table, "a"), std::nullopt);
+}
+
+TEST(CacheTable, SpacesDoNotMeet) {
+  CacheTable table({}, node(1));
+  ASSERT_TRUE(table.set({"a", "bc"}, to_bytes("1"), std::nullopt, kNow));
+  EXPECT_FALSE(table.get(key_of("ab", "c"), kNow));
+  EXPECT_EQ(table.size("a"), 1u);
+  EXPECT_EQ(table.size("ab"), 0u);
+}
+
+TEST(CacheTable, DropsWhatWasNotReadForLongestWhenItIsFull) {
+  const size_t one = kCacheEntryBytes + 6 + 5 + 1000;
+  CacheTable table({.max_bytes = 3000 * one}, node(1));
+  auto key = [](int i) { return "k" + std::to_string(1000 + i); };
+  for (int i = 0; i < 2900; ++i) set(table, key(i), std::string(1000, 'x'));
+  EXPECT_EQ(table.counters().evicted, 0u);
+  for (int i = 0; i < 1000; ++i) read(table, key(i));
+  for (int i = 2900; i < 4000; ++i) set(table, key(i), std::string(1000, 'x'));
+  EXPECT_LE(table.bytes(), table.max_bytes());
+  EXPECT_GE(table.counters().evicted, 1000u);
+  auto held = [&](int from, int to) {
+    int count = 0;
+    for (int i = from; i < to; ++i) count += table.get(hash(key(i)), kNow) ? 1 : 0;
+    return count;
+  };
+  EXPECT_GT(held(0, 1000), 900) << "what was read stays";
+  EXPECT_LT(held(1000, 2900), 1300) << "what was not goes";
+}
+
+TEST(CacheTable, ItsBytesAreWhatItsEntriesTake) {
+  CacheTable table({.max_bytes = 200'000}, node(1));
+  std::mt19937 random(2);
+  WallTime now = kNow;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string key = std::to_string(random() % 300);
+    switch (random() % 4) {
+      case 0: table.remove(hash(key), now); break;
+      case 1: sweep_all(table, now += 1s); break;
+      default:
+        set(table, key, std::string(random() % 2000, 'x'), now + std::chrono::seconds(random() % 20 + 1),
+            now);
+    }
+    ASSERT_LE(table.bytes(), 200'000u);
+  }
+  for (int i = 0; i < 300; ++i) table.remove(hash(std::to_string(i)), now);
+  EXPECT_EQ(table.size("shared"), 0u);
+  sweep_all(table, now + 48 * 60 * kMinute);
+  EXPECT_EQ(table.entries(), 0u);
+  EXPECT_EQ(table.bytes(), 0u);
+}
+
+TEST(CacheTable, AVisitSeesAllOfASpaceOnce) {
+  CacheTable table({}, node(1));
+  for (int i = 0; i < 500; ++i)
+    set(table, std::to_string(i), "1", i % 2 ? std::optional(kNow + 1s) : std::nullopt);
+  ASSERT_TRUE(table.set({"other", "x"}, {}, std::nullopt, kNow));
+  std::multiset<std::string> seen;
+  for (size_t shard = 0; shard < CacheTable::kShards; ++shard)
+    table.visit(shard, "shared", kNow + 2s, [&](const CacheValue& value) { seen.insert(value.name.key); });
+  EXPECT_EQ(seen.size(), 250u);
+  EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 250u);
+}
+
+TEST(Tables, ASnapshotHoldsSessionsAndCaches) {
+  Tables donor({}, {}, node(1)), taker({}, {}, node(2));
+  for (uint8_t i = 0; i < 100; ++i) {
+    Key session;
+    session.bytes.fill(i);
+    ASSERT_TRUE(donor.sessions().create(session, {Bytes(100, i), kNow, kNow + kMinute, kNow}, kNow));
+    set(donor.caches(), std::to_string(i), std::string(300, 'x'));
+  }
+  donor.sessions().mark(everybody(), kNow + kMinute, kNow);
+  SnapshotCursor cursor;
+  for (bool more = true; more;) {
+    std::vector<StateEntry> entries;
+    more = donor.next(cursor, 4096, entries);
+    size_t bytes = 0;
+    for (const StateEntry& entry : entries) {
+      bytes += Key::kSize + entry.state.size();
+      EXPECT_EQ(taker.apply(entry, kNow), entry.store == StoreId::mark ? Merged::marked : Merged::changed);
+    }
+    EXPECT_LE(bytes, 4096u);
+  }
+  EXPECT_EQ(taker.sessions().size(), 100u);
+  EXPECT_EQ(taker.caches().entries(), 100u);
+  EXPECT_EQ(donor.sessions().content_hash(kNow), taker.sessions().content_hash(kNow));
+  EXPECT_EQ(donor.caches().content_hash(kNow), taker.caches().content_hash(kNow));
+  EXPECT_EQ(taker.state_of(StoreId::cache, hash("7")), donor.caches().state_of(StoreId::cache, hash("7")));
+}
+
+}  // namespace
+}  // namespace kith::store
