@@ -6,8 +6,8 @@
 #include <tuple>
 #include <vector>
 
+#include "base/input_buffer.h"
 #include "http/client.h"
-#include "http/input_buffer.h"
 
 namespace kith::http {
 

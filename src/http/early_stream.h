@@ -1,7 +1,7 @@
 // A connection handed over after 101: what the other side sent early is read first.
 #pragma once
 
-#include "http/input_buffer.h"
+#include "base/input_buffer.h"
 #include "runtime/ports.h"
 
 namespace kith::http {

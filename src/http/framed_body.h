@@ -1,8 +1,8 @@
 // A message body on a connection: the decoder joined to the stream and to what was received already.
 #pragma once
 
+#include "base/input_buffer.h"
 #include "http/body_codec.h"
-#include "http/input_buffer.h"
 #include "runtime/ports.h"
 
 namespace kith::http {

@@ -1,5 +1,5 @@
-// Bytes received and not yet consumed, contiguous. Small while a connection is idle, grows to what one
-// head needs. Body bytes pass through it only when they arrived together with framing.
+// Bytes received from a stream and not yet consumed, contiguous. Small while a connection is idle, grows by
+// doubling to what one head or message needs.
 #pragma once
 
 #include <algorithm>
@@ -10,16 +10,19 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-namespace kith::http {
+namespace kith {
 
 class InputBuffer {
  public:
-  static constexpr size_t kInitial = 4 << 10;  // most heads; what an idle connection keeps
+  static constexpr size_t kInitial = 4 << 10;  // most heads of HTTP; what an idle connection keeps
+
+  explicit InputBuffer(size_t initial = kInitial) : initial_(initial) {}
 
   bool empty() const { return begin_ == end_; }
   size_t size() const { return end_ - begin_; }
   ByteView view() const { return {memory_.get() + begin_, size()}; }
   std::string_view text() const { return as_text(view()); }
+  MutableByteView bytes() { return {memory_.get() + begin_, size()}; }  // to decode where they lie
 
   // Free room behind the bytes, at least 1 byte; grows by doubling to hold at most `limit` bytes,
   // of which fewer than that are used. Views taken before are void.
@@ -31,7 +34,7 @@ class InputBuffer {
         std::memmove(memory_.get(), memory_.get() + begin_, size());
         end_ -= std::exchange(begin_, 0);
       } else {
-        grow(std::min(std::max(kInitial, capacity_ * 2), std::max(limit, kInitial)));
+        grow(std::min(std::max(initial_, capacity_ * 2), std::max(limit, initial_)));
       }
     }
     return {memory_.get() + end_, std::min(capacity_ - end_, limit - size())};
@@ -53,7 +56,7 @@ class InputBuffer {
   }
   // Gives grown memory back when nothing is in it.
   void shrink() {
-    if (!empty() || capacity_ <= kInitial) return;
+    if (!empty() || capacity_ <= initial_) return;
     memory_.reset();
     begin_ = end_ = capacity_ = 0;
   }
@@ -66,10 +69,11 @@ class InputBuffer {
     capacity_ = capacity;
   }
 
+  size_t initial_;
   std::unique_ptr<uint8_t[]> memory_;
   size_t capacity_ = 0;
   size_t begin_ = 0;
   size_t end_ = 0;
 };
 
-}  // namespace kith::http
+}  // namespace kith
