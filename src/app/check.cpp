@@ -66,6 +66,7 @@ class Checker {
     if (config_.clusters_enabled) {
       check_clusters();
       check_cluster_users();
+      check_caches();
     } else {
       warn_standalone();
     }
@@ -103,6 +104,8 @@ class Checker {
 
   void warn_standalone() {
     bool configured = reader_.has("clusters");
+    if (reader_.has("caches") && !configured)
+      reader_.warn_at("caches", "the feature experimental.clusters is off: caches are ignored");
     bool stored = gateway_.session.store == SessionConfig::Store::cluster;
     bool routed = gateway_.http.routing.enabled;
     if (!configured && !stored && !routed) return;
@@ -192,18 +195,18 @@ class Checker {
     bound.emplace(address, path);
   }
 
-  void check_ack_level() {
-    const cluster::AckLevel level = gateway_.session.ack;
+  // path: of the store's `cluster`.
+  void check_ack_level(const std::string& path, const std::string& cluster, cluster::AckLevel level) {
     if (level != cluster::AckLevel::journal && level != cluster::AckLevel::fsync) return;
-    const auto* one = find_cluster(gateway_.session.cluster);
+    const auto* one = find_cluster(cluster);
     if (one != nullptr && one->journal.directory.empty())
-      reader_.error_at("session.store.cluster.ack", "the cluster \"" + one->name + "\" has no journal");
+      reader_.error_at(path + ".ack", "the cluster \"" + one->name + "\" has no journal");
   }
 
   void check_cluster_users() {
     if (gateway_.session.store == SessionConfig::Store::cluster) {
       check_cluster_reference("session.store.cluster.name", gateway_.session.cluster);
-      check_ack_level();
+      check_ack_level("session.store.cluster", gateway_.session.cluster, gateway_.session.ack);
     }
     if (gateway_.http.routing.enabled || !gateway_.http.routing.cluster.empty()) {
       check_cluster_reference("http.routing.cluster.name", gateway_.http.routing.cluster);
@@ -220,6 +223,35 @@ class Checker {
       reader_.warn_at("http.routing.enabled",
                       "sessions are kept in this node alone, so nothing is ever forwarded");
     }
+  }
+
+  void check_caches() {
+    check_unique(reader_, "caches", config_.caches, [](const auto& one) { return one.name; });
+    std::map<Endpoint, std::string> bound;  // address -> path that has it
+    for (size_t i = 0; i < config_.caches.size(); ++i) {
+      const cache::CacheConfig& one = config_.caches[i];
+      const std::string path = item("caches", i);
+      if (!has_good_type(path)) continue;
+      if (one.name == "local_default") reader_.error_at(path + ".name", "is the name of the built-in cache");
+      check_cluster_reference(path + ".cluster.name", one.cluster);
+      check_ack_level(path + ".cluster", one.cluster, one.ack);
+      if (one.has_endpoint) check_endpoint(bound, path + ".endpoint", one.endpoint);
+    }
+  }
+
+  void check_endpoint(std::map<Endpoint, std::string>& bound, const std::string& path,
+                      const cache::EndpointConfig& one) {
+    if (const auto* profile = tls_reference(path + ".tls", one.tls)) check_serves(path + ".tls", *profile);
+    auto address = IpAddress::parse(one.host.empty() ? "::" : one.host);
+    if (!address || !is_good(path + ".address")) return;
+    if (!address->is_loopback() && one.password.empty() && !reader_.failed(path + ".password"))
+      reader_.error_at(path, "needs a password: others than this machine reach " + one.host + ":" +
+                                 std::to_string(one.port));
+    if (!address->is_loopback() && one.tls.empty())
+      reader_.warn_at(path, "without tls the password and everything else cross the network in the clear");
+    if (one.port == 0) return;
+    const auto [other, fresh] = bound.emplace(Endpoint{*address, one.port}, path + ".address");
+    if (!fresh) reader_.error_at(path + ".address", "is taken by " + other->second);
   }
 
   // Null when there is none of this name.
@@ -279,13 +311,15 @@ class Checker {
   }
 
   void check_http() {
-    const auto* profile = tls_reference("http.tls", gateway_.http.tls);
-    if (!profile) return;
-    std::string path = "tls." + profile->name;
-    if (!reader_.has(path + ".certFile") && !reader_.has(path + ".keyFile")) {
-      reader_.error_at("http.tls",
-                       "the TLS profile \"" + profile->name + "\" has no certFile and keyFile to serve with");
-    }
+    if (const auto* profile = tls_reference("http.tls", gateway_.http.tls))
+      check_serves("http.tls", *profile);
+  }
+
+  void check_serves(const std::string& user, const http::TlsProfileConfig& profile) {
+    const std::string path = "tls." + profile.name;
+    if (!reader_.has(path + ".certFile") && !reader_.has(path + ".keyFile"))
+      reader_.error_at(user,
+                       "the TLS profile \"" + profile.name + "\" has no certFile and keyFile to serve with");
   }
 
   void check_session() {

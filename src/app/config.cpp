@@ -53,6 +53,16 @@ Key<Config> clusters_key() {
   return base;
 }
 
+Key<Config> caches_key() {
+  auto base =
+      key("caches", &Config::caches, caches_codec(),
+          "caches that the members of a cluster share; ignored without the feature experimental.clusters");
+  base.read = [read = base.read](Reader& reader, const Node& node, Config& out) {
+    if (out.clusters_enabled) read(reader, node, out);
+  };
+  return base;
+}
+
 Keys<Config> top_keys() {
   using gateway::GatewayConfig;
   auto in_gateway = [](Keys<GatewayConfig> keys) { return of(&Config::gateway, std::move(keys)); };
@@ -77,14 +87,13 @@ Keys<Config> top_keys() {
       std::move(keys) + section("session", "sessions of users", of(&GatewayConfig::session, session_keys()));
   keys = std::move(keys) + section("singleLogout", "logging out everywhere",
                                    of(&GatewayConfig::single_logout, single_logout_keys()));
-  keys = std::move(keys) + Keys<Config>{clusters_key()};
+  keys = std::move(keys) + Keys<Config>{clusters_key(), caches_key()};
   keys = std::move(keys) +
          in_gateway(
              {key("connectors", &GatewayConfig::connectors, connectors_codec(), "who proves who users are"),
               key("apps", &GatewayConfig::apps, apps_codec(), "what is behind this gateway")});
   return std::move(keys) + Keys<Config>{
                                unsupported<Config>("telemetry", "export of metrics and traces"),
-                               unsupported<Config>("caches", "caches shared by the modes"),
                                unsupported<Config>("apis", "endpoints of service extensions"),
                                unsupported<Config>("oidcProvider", "the OpenID provider"),
                                unsupported<Config>("samlProvider", "the SAML provider"),

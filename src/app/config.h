@@ -7,6 +7,7 @@
 
 #include "app/problem.h"
 #include "app/secrets.h"
+#include "cache/config.h"
 #include "cluster/config.h"
 #include "gateway/config.h"
 #include "platform/log_sink.h"
@@ -22,7 +23,7 @@ struct NodeConfig {
 // The door through which `kith members` and its like reach the running node.
 struct ControlConfig {
   bool enabled = true;
-  std::string socket;  // "": none, for a configuration that came from standard input
+  std::string socket;      // "": none, for a configuration that came from standard input
   bool is_default = true;  // then a node that cannot open it runs without
 };
 
@@ -34,6 +35,7 @@ struct Config {
   ControlConfig control;
   gateway::GatewayConfig gateway;
   std::vector<cluster::ClusterConfig> clusters;  // empty unless clusters_enabled; may hold disabled ones
+  std::vector<cache::CacheConfig> caches;        // likewise
   platform::LoggerConfig logger;
 };
 

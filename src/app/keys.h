@@ -18,6 +18,7 @@ Keys<gateway::SessionConfig> session_keys();
 Keys<gateway::SingleLogoutConfig> single_logout_keys();
 Keys<gateway::HealthConfig> health_keys();
 Codec<std::vector<cluster::ClusterConfig>> clusters_codec();
+Codec<std::vector<cache::CacheConfig>> caches_codec();
 Codec<std::vector<identity::ConnectorConfig>> connectors_codec();
 Codec<std::vector<gateway::AppConfig>> apps_codec();
 
@@ -31,6 +32,28 @@ Codec<gateway::Template> template_text();
 
 // What a table cannot say: references between keys. Reports through the reader's places.
 void check_config(const Config& config, Reader& reader);
+
+// `address: IP:PORT`, to listen on.
+template <class T>
+Key<T> address_key(std::string T::*host, uint16_t T::*port, std::string example, std::string doc) {
+  return key_with<T>(
+      "address", {Shape::Kind::text, "IP:PORT such as " + std::move(example)},
+      [host, port](const std::string& text, T& out) -> Result<void> {
+        auto parsed = parse_host_port(text);
+        if (!parsed) return plain_mismatch();
+        if (parsed->host == "localhost") parsed->host = "127.0.0.1";
+        if (!parsed->host.empty() && !IpAddress::parse(parsed->host))
+          return Error(Code::invalid, "the host is not an IP address", Side::config);
+        out.*host = parsed->host;
+        out.*port = parsed->port;
+        return {};
+      },
+      [host, port](const T& value) {
+        const bool v6 = (value.*host).find(':') != std::string::npos;
+        return json::value((v6 ? "[" + value.*host + "]" : value.*host) + ":" + std::to_string(value.*port));
+      },
+      std::move(doc));
+}
 
 // `accessLog: {disabled: true}`: a flag that says the opposite of the member.
 template <class T>

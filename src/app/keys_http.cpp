@@ -18,27 +18,6 @@ using http::TlsProfileConfig;
 
 constexpr size_t kMaxPemBytes = 1 << 20;
 
-Key<HttpConfig> address_key() {
-  return key_with<HttpConfig>(
-      "address", {Shape::Kind::text, "IP:PORT such as 0.0.0.0:9443, [::1]:9443 or :9443"},
-      [](const std::string& text, HttpConfig& out) -> Result<void> {
-        auto parsed = parse_host_port(text);
-        if (!parsed) return plain_mismatch();
-        if (parsed->host == "localhost") parsed->host = "127.0.0.1";
-        if (!parsed->host.empty() && !IpAddress::parse(parsed->host)) {
-          return Error(Code::invalid, "the host is not an IP address", Side::config);
-        }
-        out.host = parsed->host;
-        out.port = parsed->port;
-        return {};
-      },
-      [](const HttpConfig& value) {
-        bool v6 = value.host.find(':') != std::string::npos;
-        return json::value((v6 ? "[" + value.host + "]" : value.host) + ":" + std::to_string(value.port));
-      },
-      "where HTTP is served; no host means all addresses. KITH_HTTP_ADDRESS wins over it");
-}
-
 // "192.0.2.0/24", "::1": kept as written, checked here.
 Codec<std::string> network() {
   return leaf<std::string>(
@@ -94,7 +73,8 @@ Keys<ServerOptions> limit_keys() {
   return {
       key("headBytes", &ServerOptions::max_head_bytes, number<size_t>(1024, http::kMaxHeadBytes),
           "request line and headers, in bytes"),
-      key("headers", &ServerOptions::max_headers, number<size_t>(10, http::kMaxHeaders), "headers of a request"),
+      key("headers", &ServerOptions::max_headers, number<size_t>(10, http::kMaxHeaders),
+          "headers of a request"),
       key("connections", &ServerOptions::max_connections, number<size_t>(1, 1'000'000),
           "open connections, shared out among the workers (one for each core); further ones are closed"),
   };
@@ -235,7 +215,8 @@ Keys<TlsProfileConfig> tls_profile_keys() {
 
 Keys<HttpConfig> http_keys() {
   return Keys<HttpConfig>{
-             address_key(),
+             address_key(&HttpConfig::host, &HttpConfig::port, "0.0.0.0:9443, [::1]:9443 or :9443",
+                         "where HTTP is served; no host means all addresses. KITH_HTTP_ADDRESS wins over it"),
              key("tls", &HttpConfig::tls, name("the name of a TLS profile"),
                  "TLS profile to serve with, which needs certFile and keyFile; without it plain HTTP"),
              unsupported<HttpConfig>("hosts", "one TLS profile for each server name")} +

@@ -13,6 +13,7 @@
 #include "app/reload.h"
 #include "app/session_control.h"
 #include "app/version.h"
+#include "cache/endpoint.h"
 #include "cluster/cluster.h"
 #include "cluster/node_key.h"
 #include "gateway/gateway.h"
@@ -71,6 +72,7 @@ class Node final : public gateway::HealthSource {
   Result<void> build_worker(size_t index, std::shared_ptr<const gateway::Routes> routes,
                             const std::shared_ptr<const cluster::CookieKeys>& cookie_keys);
   Result<void> build_tls();
+  Result<void> build_caches();
   Result<void> build_control();
   cluster::Cluster* find_cluster(const std::string& name);
   cluster::SessionStore& sessions() {
@@ -97,7 +99,9 @@ class Node final : public gateway::HealthSource {
   cluster::Cluster* routing_cluster_ = nullptr;  // null: nothing is forwarded
   identity::AttemptLimiter attempts_;
   identity::TlsContexts client_tls_;
-  std::shared_ptr<const crypto::TlsContext> server_tls_;
+  identity::TlsContexts server_tls_;                      // of the profiles that something is served with
+  std::vector<std::unique_ptr<cache::PubSub>> channels_;  // of each cluster
+  std::vector<std::unique_ptr<cache::Endpoint>> endpoints_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<ControlServer> control_;  // null: nobody can ask
@@ -125,6 +129,9 @@ Result<void> Node::build_clusters() {
     if (entry.disabled) continue;
     store::SessionLimits limits;
     limits.idle_timeout = config_.gateway.session.idle_timeout;
+    size_t cache_mib = 0;
+    for (const cache::CacheConfig& one : config_.caches)
+      if (one.cluster == entry.name) cache_mib += one.max_memory_mib;
     cluster::ClusterOptions options{
         .node_name = name_,
         .software = "kith/" + std::string(version()),
@@ -134,6 +141,8 @@ Result<void> Node::build_clusters() {
         .dns = dns_.get(),
         .disk = &runtime_.disk(),
         .limits = limits,
+        // What others put there is here, too, also when this node has no use for it.
+        .cache_limits = cache_mib > 0 ? store::CacheLimits{cache_mib << 20} : store::CacheLimits{},
         .cookie_memory = config_.gateway.session.max_timeout,
         .doorkeeper = doorkeeper_,
     };
@@ -149,10 +158,36 @@ Result<void> Node::build_tls() {
     auto context = crypto::make_client_context(entry.profile);
     if (!context) return std::move(context).error().within("tls." + entry.name);
     client_tls_[entry.name] = *context;
-    if (entry.name != config_.gateway.http.tls) continue;
+    bool serves = entry.name == config_.gateway.http.tls;
+    for (const cache::CacheConfig& one : config_.caches) serves = serves || one.endpoint.tls == entry.name;
+    if (!serves) continue;
     auto server = crypto::make_server_context(entry.profile);
     if (!server) return std::move(server).error().within("tls." + entry.name);
-    server_tls_ = *server;
+    server_tls_[entry.name] = *server;
+  }
+  return {};
+}
+
+Result<void> Node::build_caches() {
+  std::map<std::string, cache::PubSub*> channels;
+  for (auto& cluster : clusters_) {
+    cache::Executor::serve(cluster->cache());
+    channels_.push_back(std::make_unique<cache::PubSub>(cluster->cache()));
+    channels[cluster->name()] = channels_.back().get();
+  }
+  for (const cache::CacheConfig& entry : config_.caches) {
+    cluster::Cluster* cluster = find_cluster(entry.cluster);
+    if (cluster == nullptr || !entry.has_endpoint) continue;
+    auto endpoint = std::make_unique<cache::Endpoint>(
+        entry.endpoint, cluster->cache(), entry.name, entry.ack, *channels[entry.cluster],
+        entry.endpoint.tls.empty() ? nullptr : server_tls_[entry.endpoint.tls], name_,
+        runtime_.control().now(), log_.named("cache " + entry.name));
+    for (size_t i = 0; i < runtime_.worker_count(); ++i) {
+      auto added =
+          endpoint->add_loop(runtime_.worker(i), runtime_.worker_ports(i).network, runtime_.worker_count());
+      if (!added) return std::move(added).error().within("caches: " + entry.name + ".endpoint.address");
+    }
+    endpoints_.push_back(std::move(endpoint));
   }
   return {};
 }
@@ -179,6 +214,7 @@ Result<void> Node::build() {
   KITH_TRY_VOID(build_control());
   KITH_TRY_VOID(build_clusters());
   KITH_TRY_VOID(build_tls());
+  KITH_TRY_VOID(build_caches());
   const gateway::SessionConfig& session = config_.gateway.session;
   const http::RoutingConfig& routing = config_.gateway.http.routing;
   std::shared_ptr<const cluster::CookieKeys> cookie_keys;
@@ -275,7 +311,8 @@ Result<void> Node::build_worker(size_t index, std::shared_ptr<const gateway::Rou
   // The system spreads connections over the workers, and so is their limit.
   http::ServerOptions options = http.server;
   options.max_connections = std::max<size_t>(1, options.max_connections / runtime_.worker_count());
-  worker->server = http::make_server(ports, options, *worker->gateway, server_tls_, log_.named("http"));
+  worker->server = http::make_server(ports, options, *worker->gateway,
+                                     http.tls.empty() ? nullptr : server_tls_[http.tls], log_.named("http"));
   workers_.push_back(std::move(worker));
   return {};
 }
@@ -330,6 +367,10 @@ void Node::start() {
     Worker* worker = workers_[i].get();
     runtime_.worker(i).post(
         [worker] { worker->scope.spawn(worker->server->serve(std::move(worker->listener))); });
+    for (auto& each : endpoints_) {
+      cache::Endpoint* endpoint = each.get();
+      runtime_.worker(i).post([worker, endpoint, i] { worker->scope.spawn(endpoint->serve(i)); });
+    }
   }
   const gateway::HealthConfig& health = config_.gateway.health;
   if (health.heartbeat)
@@ -342,7 +383,7 @@ void Node::start() {
   log_.info("serving", {{"node", name_},
                         {"version", version()},
                         {"address", http.host + ":" + std::to_string(http.port)},
-                        {"tls", server_tls_ != nullptr},
+                        {"tls", !http.tls.empty()},
                         {"workers", workers_.size()},
                         {"apps", config_.gateway.apps.size()}});
 }
@@ -412,7 +453,10 @@ void Node::apply(const Config& fresh) {
 
 runtime::Task<bool> Node::drain_worker(size_t index, MonoTime deadline) {
   Worker& worker = *workers_[index];
-  co_await worker.server->drain(deadline);
+  runtime::Scope drains;
+  for (auto& endpoint : endpoints_) drains.spawn(endpoint->drain(index, deadline));
+  drains.spawn(worker.server->drain(deadline));
+  co_await drains.close();
   co_await worker.scope.close();  // forwarded requests among them
   co_await worker.gateway->close();
   worker.server.reset();

@@ -35,17 +35,19 @@ class Cache {
  public:
   virtual ~Cache() = default;
 
-  // nullopt when there is nothing of this key, or its time is up. With the position of a write, the answer is at
-  // least as new as that write; fails with timeout when it cannot be before the deadline.
-  // Fails with unavailable when the cache cannot be asked.
+  // nullopt when there is nothing of this key, or its time is up. With the position of a write, the answer is
+  // at least as new as that write; fails with timeout when it cannot be before the deadline. Fails with
+  // unavailable when the cache cannot be asked.
   virtual runtime::Task<Result<std::optional<Bytes>>> get(runtime::Loop& here, std::string key, Dot at_least,
                                                           MonoTime deadline) = 0;
   // Replaces what is there. It goes when ttl is over (without: never by age), or when room is needed.
-  // Fails with invalid for a ttl that is not positive, with limit for too large a key or value, with unavailable.
+  // Fails with invalid for a ttl that is not positive, with limit for too large a key or value, with
+  // unavailable.
   virtual runtime::Task<Result<CacheWrite>> set(runtime::Loop& here, std::string key, Bytes value,
                                                 std::optional<Duration> ttl, MonoTime deadline) = 0;
   // Also when there is nothing of this key.
-  virtual runtime::Task<Result<CacheWrite>> remove(runtime::Loop& here, std::string key, MonoTime deadline) = 0;
+  virtual runtime::Task<Result<CacheWrite>> remove(runtime::Loop& here, std::string key,
+                                                   MonoTime deadline) = 0;
 };
 
 }  // namespace kith::cache

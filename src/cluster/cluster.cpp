@@ -19,6 +19,8 @@ using replication::Priority;
 // busy, little enough that an urgent write is not far behind.
 constexpr size_t kUrgentQueue = 128 << 10;
 constexpr size_t kBulkQueue = 256 << 10;
+// A member that takes nothing for so long is not asked, and not told, anything more.
+constexpr size_t kMaxCallQueue = 16 << 20;
 constexpr Duration kStartCheck = 50ms;
 constexpr Duration kLastWords = 5s;  // to the journal, at the end
 constexpr Duration kHousekeeping = 250ms;
@@ -122,8 +124,8 @@ Result<std::unique_ptr<Cluster>> Cluster::open(ClusterConfig config, ClusterOpti
   record.membership = advertised(config.advertise_membership, *listeners.membership);
   record.data = advertised(config.advertise_data, *listeners.data);
   return std::unique_ptr<Cluster>(new Cluster(std::move(config), std::move(options), ports,
-                                              std::move(listeners), std::move(*key), record, std::move(tables),
-                                              std::move(*journal), std::move(log)));
+                                              std::move(listeners), std::move(*key), record,
+                                              std::move(tables), std::move(*journal), std::move(log)));
 }
 
 Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports,
@@ -150,6 +152,13 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
           options_.doorkeeper ? options_.doorkeeper : std::make_shared<Doorkeeper>(), self_.node, *this,
           log_),
       hub_(ports_.loop, *this, self_.node, log_),
+      calls_(ports_.loop, scope_,
+             [this](NodeId to, uint8_t type, ByteView payload) {
+               const bool takes = links_.has(to, Channel::urgent) &&
+                                  links_.queue_memory(to, Channel::urgent) <= kMaxCallQueue;
+               if (takes) links_.send(to, Channel::urgent, Lane::cache, type, payload);
+               return takes;
+             }),
       leadership_(
           config_.failover, self_.node, random_u64(ports.entropy), ports_.loop,
           [this](NodeId to, uint8_t type, ByteView payload) {
@@ -157,6 +166,7 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
           },
           log_.named("leader")),
       sessions_(std::make_unique<ReplicatedSessions>(*this)),
+      cache_(*this),
       boot_nonce_(random_u64(ports.entropy)),
       started_(ports.loop.now()),
       view_changed_(ports.loop.now()) {
@@ -230,7 +240,7 @@ void Cluster::pump() {
     pump_membership();
     pump_replication();
     if (std::exchange(admission_changed_, false)) admit_anew();
-    if (std::exchange(leadership_view_changed_, false)) tell_leadership();
+    if (std::exchange(leadership_view_changed_, false)) note_reachable();
     tend_keys();
   } while (pump_again_);
   pumping_ = false;
@@ -252,12 +262,15 @@ void Cluster::pump_membership() {
   }
 }
 
-void Cluster::tell_leadership() {
+void Cluster::note_reachable() {
   std::vector<membership::Member> view = membership_.members();
   std::erase_if(view, [this](const membership::Member& member) {
     return !member.self && !links_.has(member.record.id, Channel::urgent);
   });
   leadership_.view_changed(view);
+  homes_.clear();
+  for (const membership::Member& member : view)
+    if (member.record.state == membership::State::ready && !member.damped) homes_.push_back(member.record.id);
 }
 
 void Cluster::pump_replication() {
@@ -421,6 +434,7 @@ void Cluster::data_link_down(NodeId peer, Channel channel) {
   leadership_view_changed_ = true;
   replication_.peer_down(peer, ports_.loop.now());
   if (channel == Channel::bulk) hub_.peer_lost(peer);
+  if (channel == Channel::urgent) calls_.peer_lost(peer);
   links_.drop_data(peer);
   ack_event_.notify_all();
   pump();
@@ -435,6 +449,8 @@ void Cluster::link_message(NodeId peer, Channel channel, const mesh::Message& me
     membership_.heard(peer, now);
     if (message.type >= kForwardFirst && message.type <= kForwardLast) {
       hub_.handle_message(peer, message.type, message.payload);
+    } else if (message.type >= kCallsFirst && message.type <= kCallsLast) {
+      handled = calls_.handle_message(peer, message.type, message.payload);
     } else if (message.type >= lease::kLeaseFirst && message.type <= lease::kLeaseLast) {
       handled = leadership_.handle_message(peer, message.type, message.payload);
     } else {
@@ -677,6 +693,20 @@ void Cluster::note_nobody_asked(AckLevel level) {
   }
 }
 
+Dot Cluster::write(replication::Op op) {
+  const Dot dot = replication_.append(std::move(op), ports_.loop.now());
+  applied_.note(dot.origin, dot.seq);
+  return dot;
+}
+
+runtime::Task<bool> Cluster::wait_applied(Dot position, MonoTime deadline) {
+  while (!replication_.covers(position)) {
+    bool woken = co_await applied_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
+    if (!woken) break;
+  }
+  co_return replication_.covers(position);
+}
+
 runtime::Task<bool> Cluster::wait_journal(uint64_t seq, bool synced, MonoTime deadline) {
   while (journal_ && journal_->whole()) {
     if ((synced ? journal_->synced() : journal_->written()) >= seq) co_return true;
@@ -736,6 +766,7 @@ runtime::Task<void> Cluster::leave(MonoTime deadline) {
 
 runtime::Task<void> Cluster::stop() {
   links_.stop_listening();
+  calls_.stop();
   co_await scope_.close();
   membership_alarm_.timer.reset();
   replication_alarm_.timer.reset();

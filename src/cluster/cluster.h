@@ -11,6 +11,7 @@
 
 #include "cluster/absences.h"
 #include "cluster/applied_view.h"
+#include "cluster/calls.h"
 #include "cluster/config.h"
 #include "cluster/discovery.h"
 #include "cluster/forward_hub.h"
@@ -18,6 +19,7 @@
 #include "cluster/key_store.h"
 #include "cluster/leadership.h"
 #include "cluster/link_table.h"
+#include "cluster/replicated_cache.h"
 #include "cluster/session_store.h"
 #include "membership/core.h"
 #include "replication/core.h"
@@ -71,6 +73,7 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   Standing standing(MonoTime now) const { return leadership_.standing(now); }
   bool fresh(MonoTime now) const { return leadership_.fresh(now); }
   SessionStore& sessions() { return *sessions_; }
+  ReplicatedCache& cache() { return cache_; }
   Forwarder& forwarder() { return hub_; }
   ForwardHub& hub() { return hub_; }
   // The node, member or past, whose id starts with the prefix.
@@ -103,10 +106,11 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
  private:
   friend class ReplicatedSessions;
+  friend class ReplicatedCache;
 
   Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& ports, LinkTable::Listeners listeners,
-          crypto::SigningKey key, const membership::NodeRecord& record,
-          std::unique_ptr<store::Tables> tables, std::unique_ptr<Journal> journal, Log log);
+          crypto::SigningKey key, const membership::NodeRecord& record, std::unique_ptr<store::Tables> tables,
+          std::unique_ptr<Journal> journal, Log log);
 
   // LinkTable::Events
   void membership_link_up(const mesh::Established& peer, const IpAddress& local) override;
@@ -135,8 +139,8 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   void pump();
   void pump_membership();
   void pump_replication();
-  // Whom we can talk with about the lease: members with an urgent link.
-  void tell_leadership();
+  // Whom we can talk with: members with an urgent link.
+  void note_reachable();
   void fill_links(NodeId peer);
   void on_event(const membership::Event& event);
   void on_event(replication::Event event);
@@ -157,6 +161,10 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   void become_ready();
   void housekeeping();
 
+  // A write of this node, which its store has applied. Sent with the next pump().
+  Dot write(replication::Op op);
+  // Waits until the write is applied here. False at the deadline.
+  runtime::Task<bool> wait_applied(Dot position, MonoTime deadline);
   // Waits until the write is acknowledged at the level. False at the deadline.
   runtime::Task<bool> wait_acks(uint64_t seq, AckLevel level, MonoTime deadline);
   runtime::Task<bool> wait_journal(uint64_t seq, bool synced, MonoTime deadline);
@@ -187,12 +195,15 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
   replication::Core replication_;
   LinkTable links_;
   ForwardHub hub_;
+  Calls calls_;
   Leadership leadership_;
   std::unique_ptr<SessionStore> sessions_;
+  ReplicatedCache cache_;
   const uint64_t boot_nonce_;  // two processes with one node key differ in it
 
   Absences absences_;
   AppliedView applied_;
+  std::vector<NodeId> homes_;     // ready members that can be asked, this node among them: ReplicatedCache
   runtime::Event applied_event_;  // more of some log is applied
   runtime::Event ack_event_;      // somebody acknowledged, came or went; or the journal did
   runtime::Event pulled_event_;   // an answer to a pull is in pulled_

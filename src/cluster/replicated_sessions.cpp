@@ -37,8 +37,7 @@ runtime::Task<Result<SessionWrite>> ReplicatedSessions::append(Result<replicatio
   if (!op) co_return std::move(op).error();
   if (cluster_.phase() == Phase::left) co_return Error(Code::unavailable, "this node has left the cluster");
   SessionWrite write;
-  write.position = cluster_.replication_.append(std::move(*op), cluster_.ports_.loop.now());
-  cluster_.applied_.note(write.position.origin, write.position.seq);
+  write.position = cluster_.write(std::move(*op));
   cluster_.pump();
   write.at_level = co_await cluster_.wait_acks(write.position.seq, level, deadline);
   co_return write;
@@ -113,12 +112,8 @@ runtime::Task<CatchUp> ReplicatedSessions::catch_up_there(SessionKey key, Dot po
                                                           bool pull, MonoTime deadline) {
   runtime::Loop& loop = cluster_.ports_.loop;
   CatchUp here{CatchUp::Kind::here, cluster_.self_.node};
-  MonoTime wait_until = std::min(loop.now() + wait, deadline);
-  while (!cluster_.replication_.covers(position)) {
-    bool woken = co_await cluster_.applied_event_.wait_until(loop, wait_until, cluster_.scope_.stop_token());
-    if (!woken) break;
-  }
-  if (cluster_.replication_.covers(position)) co_return here;
+  const bool came = co_await cluster_.wait_applied(position, std::min(loop.now() + wait, deadline));
+  if (came) co_return here;
 
   std::vector<NodeId> nodes = sources(position);
   if (pull) {

@@ -7,7 +7,8 @@
 namespace kith::store {
 namespace {
 
-constexpr uint8_t kValue = 1;
+constexpr uint8_t kValue = 1, kClear = 2;
+constexpr uint8_t kClearKey = UINT8_MAX;  // where an entry's key has the length of its space
 
 void put(Writer& out, const CacheValue& value) {
   out.string(value.name.space);
@@ -89,6 +90,33 @@ std::optional<CacheEntry> CacheEntry::decode(const Key& key, ByteView state) {
   entry.keep_until_ms = static_cast<int64_t>(keep);
   entry.expires_ms = static_cast<int64_t>(expires);
   return entry;
+}
+
+Key CacheClear::key() const { return *Key::from(crypto::sha256({ByteView(&kClearKey, 1), as_bytes(space)})); }
+
+void CacheClear::encode(Writer& out) const {
+  out.u8(kClear);
+  out.u64(hlc);
+  out.string(space);
+}
+
+std::optional<CacheClear> CacheClear::decode(const Key& key, ByteView state) {
+  Reader in(state);
+  if (in.u8() != kClear) return std::nullopt;
+  CacheClear clear;
+  clear.hlc = in.u64();
+  clear.space = in.string(kMaxCacheSpace);
+  if (!in.done() || !is_stamp(clear.hlc) || clear.key() != key) return std::nullopt;
+  return clear;
+}
+
+std::optional<CacheClear> cache_clear_of(const replication::Op& op) {
+  if (op.kind == replication::kStateKind) return CacheClear::decode(op.key, op.payload);
+  if (op.kind != static_cast<uint8_t>(CacheOp::clear) || !is_stamp(op.hlc)) return std::nullopt;
+  Reader in(op.payload);
+  CacheClear clear{in.string(kMaxCacheSpace), op.hlc};
+  if (!in.done() || clear.key() != op.key) return std::nullopt;
+  return clear;
 }
 
 std::optional<CacheEntry> cache_entry_of(const replication::Op& op) {

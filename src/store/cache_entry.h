@@ -66,11 +66,23 @@ struct CacheEntry {
   static std::optional<CacheEntry> decode(const Key& key, ByteView state);
 };
 
-enum class CacheOp : uint8_t { set = 1, remove = 2 };
+// All of a space that was written up to a stamp is gone, whatever its stamps' nodes: one write, however much
+// that is. It is never forgotten; of a space there is one.
+struct CacheClear {
+  std::string space;
+  uint64_t hlc = 0;
+
+  Key key() const;  // no entry has it
+  void encode(Writer& out) const;
+  static std::optional<CacheClear> decode(const Key& key, ByteView state);  // nullopt for entries, too
+};
+
+enum class CacheOp : uint8_t { set = 1, remove = 2, clear = 3 };
 
 // The op as the entry it is to be merged as; nullopt when malformed, under a key that is not its name's, or
 // of an unknown kind.
 std::optional<CacheEntry> cache_entry_of(const replication::Op& op);
+std::optional<CacheClear> cache_clear_of(const replication::Op& op);
 Bytes cache_set_payload(const CacheEntry& entry);
 
 }  // namespace kith::store

@@ -12,6 +12,18 @@ using replication::SnapshotCursor;
 using replication::StateEntry;
 using replication::StoreId;
 
+namespace {
+
+template <class T>
+Bytes encoded(const T& part) {
+  Bytes state;
+  Writer writer(state);
+  part.encode(writer);
+  return state;
+}
+
+}  // namespace
+
 CacheTable::View CacheTable::get(const Key& key, WallTime now) const {
   const Shard& home = shard(key);
   std::lock_guard lock(home.mutex);
@@ -25,6 +37,16 @@ CacheTable::View CacheTable::get(const Key& key, WallTime now) const {
 }
 
 // ---------------------------------------------------------------- writes
+
+Op CacheTable::originate(CacheOp kind, const Key& key, uint64_t hlc) const {
+  Op op;
+  op.dot.origin.node = self_;
+  op.store = StoreId::cache;
+  op.kind = static_cast<uint8_t>(kind);
+  op.key = key;
+  op.hlc = hlc;
+  return op;
+}
 
 Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now) {
   if (name.space.size() > kMaxCacheSpace || name.key.size() > kMaxCacheKey)
@@ -43,14 +65,11 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
     std::lock_guard lock(home.mutex);
     auto found = home.entries.find(key);
     const bool known = found != home.entries.end();
-    entry.by = {stamp(now, known ? found->second.by.hlc : 0), self_};
+    entry.by = {stamp(now, std::max(known ? found->second.by.hlc : 0, cleared(entry.value->name.space))),
+                self_};
     const int64_t own = expires ? entry.expires_ms : unix_ms(now + kCacheKeepRemoved);
     entry.keep_until_ms = std::max(own, known ? found->second.keep_until_ms : 0);
-    op.dot.origin.node = self_;
-    op.store = StoreId::cache;
-    op.kind = static_cast<uint8_t>(CacheOp::set);
-    op.key = key;
-    op.hlc = entry.by.hlc;
+    op = originate(CacheOp::set, key, entry.by.hlc);
     op.expires_ms = entry.keep_until_ms;
     op.payload = cache_set_payload(entry);
     merge_locked(home, key, std::move(entry));
@@ -70,19 +89,26 @@ Op CacheTable::remove(const Key& key, WallTime now) {
   // It was kept for a day from its writing; of what never ends by age the day begins with the removal.
   if (known && found->second.value && found->second.expires_ms == 0)
     entry.keep_until_ms = std::max(entry.keep_until_ms, unix_ms(now + kCacheKeepRemoved));
-  Op op;
-  op.dot.origin.node = self_;
-  op.store = StoreId::cache;
-  op.kind = static_cast<uint8_t>(CacheOp::remove);
-  op.key = key;
-  op.hlc = entry.by.hlc;
+  Op op = originate(CacheOp::remove, key, entry.by.hlc);
   op.expires_ms = entry.keep_until_ms;
   merge_locked(home, key, std::move(entry));
   return op;
 }
 
+Op CacheTable::clear(std::string_view space, WallTime now) {
+  const CacheClear clear{std::string(space), stamp(now, cleared(space))};
+  merge(clear);
+  Op op = originate(CacheOp::clear, clear.key(), clear.hlc);
+  Writer(op.payload).string(space);
+  return op;
+}
+
 Merged CacheTable::apply(const Op& op, WallTime now) {
   if (op.store != StoreId::cache) return refuse();
+  if (auto clear = cache_clear_of(op)) {
+    observe(op.hlc, now);
+    return merge(*clear);
+  }
   std::optional<CacheEntry> change = cache_entry_of(op);
   if (!change) return refuse();
   observe(op.hlc, now);
@@ -91,6 +117,10 @@ Merged CacheTable::apply(const Op& op, WallTime now) {
 
 Merged CacheTable::apply(const StateEntry& state, WallTime now) {
   if (state.store != StoreId::cache) return refuse();
+  if (auto clear = CacheClear::decode(state.key, state.state)) {
+    observe(clear->hlc, now);
+    return merge(*clear);
+  }
   std::optional<CacheEntry> change = CacheEntry::decode(state.key, state.state);
   if (!change) return refuse();
   observe(change->by.hlc, now);
@@ -103,6 +133,7 @@ Merged CacheTable::merge(const Key& key, CacheEntry&& change, WallTime now) {
     Shard& home = shard(key);
     std::lock_guard lock(home.mutex);
     if (change.can_go(now) && !home.entries.contains(key)) return Merged::nothing;
+    if (change.value && change.by.hlc <= cleared(change.value->name.space)) return Merged::nothing;
     result = merge_locked(home, key, std::move(change));
   }
   make_room();
@@ -120,6 +151,40 @@ Merged CacheTable::merge_locked(Shard& home, const Key& key, CacheEntry&& change
   const bool changed = entry.merge(std::move(change));
   account(entry, 1);
   return changed ? Merged::changed : Merged::nothing;
+}
+
+uint64_t CacheTable::cleared(std::string_view space) const {
+  if (clears_.load(std::memory_order_acquire) == 0) return 0;
+  const Key key = CacheClear{std::string(space)}.key();
+  std::lock_guard lock(cleared_mutex_);
+  auto found = cleared_.find(key);
+  return found == cleared_.end() ? 0 : found->second.hlc;
+}
+
+Merged CacheTable::merge(const CacheClear& clear) {
+  {
+    std::lock_guard lock(cleared_mutex_);
+    auto [known, fresh] = cleared_.try_emplace(clear.key(), clear);
+    if (fresh && cleared_.size() > kMaxClears) {
+      cleared_.erase(known);
+      return refuse();
+    }
+    if (!fresh && known->second.hlc >= clear.hlc) return Merged::nothing;
+    known->second.hlc = clear.hlc;
+    clears_.store(cleared_.size(), std::memory_order_release);
+  }
+  // What comes from now on is refused above; what is here goes. Nothing needs to be remembered of it.
+  for (Shard& home : shards_) {
+    std::lock_guard lock(home.mutex);
+    for (auto at = home.entries.begin(); at != home.entries.end();) {
+      auto here = at++;
+      const CacheEntry& entry = here->second;
+      if (!entry.value || entry.by.hlc > clear.hlc || entry.value->name.space != clear.space) continue;
+      account(entry, -1);
+      home.entries.erase(here);
+    }
+  }
+  return Merged::changed;
 }
 
 void CacheTable::account(const CacheEntry& entry, int sign) {
@@ -221,16 +286,20 @@ bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<Stat
   size_t bytes = 0;
   // In the order of (shard, key).
   const size_t first = cursor.begun ? shard_of(cursor.after) : 0;
+  auto is_next = [&](size_t at, const Key& key) { return at > first || !cursor.begun || key > cursor.after; };
   for (size_t at = first; at < kShards; ++at) {
     std::lock_guard lock(shards_[at].mutex);
     std::vector<Key> keys;
     for (const auto& [key, entry] : shards_[at].entries)
-      if (at > first || !cursor.begun || key > cursor.after) keys.push_back(key);
+      if (is_next(at, key)) keys.push_back(key);
+    const auto clears = clears_of(at);
+    for (const auto& [key, clear] : clears)
+      if (is_next(at, key)) keys.push_back(key);
     std::sort(keys.begin(), keys.end());
     for (const Key& key : keys) {
-      Bytes state;
-      Writer writer(state);
-      shards_[at].entries.find(key)->second.encode(writer);
+      auto clear = clears.find(key);
+      Bytes state =
+          clear != clears.end() ? encoded(clear->second) : encoded(shards_[at].entries.find(key)->second);
       bytes += Key::kSize + state.size();
       if (bytes > max_bytes && !out.empty()) return true;
       out.push_back(StateEntry{StoreId::cache, key, std::move(state)});
@@ -241,16 +310,26 @@ bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<Stat
   return false;
 }
 
+std::map<Key, CacheClear> CacheTable::clears_of(size_t shard) const {
+  std::map<Key, CacheClear> out;
+  if (clears_.load(std::memory_order_acquire) == 0) return out;
+  std::lock_guard lock(cleared_mutex_);
+  for (const auto& [key, clear] : cleared_)
+    if (shard_of(key) == shard) out.emplace(key, clear);
+  return out;
+}
+
 std::optional<Bytes> CacheTable::state_of(StoreId store, const Key& key) {
   if (store != StoreId::cache) return std::nullopt;
-  Shard& home = shard(key);
-  std::lock_guard lock(home.mutex);
-  auto found = home.entries.find(key);
-  if (found == home.entries.end()) return std::nullopt;
-  Bytes state;
-  Writer writer(state);
-  found->second.encode(writer);
-  return state;
+  {
+    Shard& home = shard(key);
+    std::lock_guard lock(home.mutex);
+    if (auto found = home.entries.find(key); found != home.entries.end()) return encoded(found->second);
+  }
+  std::lock_guard lock(cleared_mutex_);
+  auto clear = cleared_.find(key);
+  if (clear == cleared_.end()) return std::nullopt;
+  return encoded(clear->second);
 }
 
 uint64_t CacheTable::content_hash(WallTime now) const {

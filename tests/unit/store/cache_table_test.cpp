@@ -222,6 +222,65 @@ TEST(CacheTable, AVisitSeesAllOfASpaceOnce) {
   EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 250u);
 }
 
+TEST(CacheTable, AClearEndsWhatWasWrittenBeforeInAnyOrderAndNothingAfter) {
+  CacheTable here({}, node(1)), there({}, node(2));
+  Op early = set(here, "a", "1");
+  Op clear = here.clear("shared", kNow);
+  Op after = set(here, "b", "2");
+  EXPECT_EQ(read(here, "a"), std::nullopt);
+  EXPECT_EQ(read(here, "b"), "2");
+  EXPECT_EQ(here.size("shared"), 1u);
+  EXPECT_EQ(there.apply(clear, kNow), Merged::changed);
+  EXPECT_EQ(there.apply(early, kNow), Merged::nothing);
+  EXPECT_EQ(there.apply(after, kNow), Merged::changed);
+  EXPECT_EQ(there.apply(clear, kNow), Merged::nothing);
+  EXPECT_EQ(here.content_hash(kNow), there.content_hash(kNow));
+  ASSERT_TRUE(there.set({"other", "x"}, {}, std::nullopt, kNow));
+  there.clear("shared", kNow);
+  EXPECT_EQ(there.size("other"), 1u);
+  EXPECT_EQ(there.size("shared"), 0u);
+}
+
+// Also with a clock that is behind that of whoever cleared.
+TEST(CacheTable, AWriteComesAfterTheClearThatItsNodeKnows) {
+  CacheTable ahead({}, node(1)), here({}, node(2));
+  here.apply(ahead.clear("shared", kNow + 10 * kMinute), kNow);
+  set(here, "a", "1");
+  EXPECT_EQ(read(here, "a"), "1");
+}
+
+TEST(CacheTable, ClearsTravelInSnapshots) {
+  CacheTable donor({}, node(1)), taker({}, node(2));
+  Op late = set(donor, "a", "1");
+  for (int i = 0; i < 500; ++i) donor.clear(i == 0 ? "shared" : "space " + std::to_string(i), kNow);
+  SnapshotCursor cursor;
+  size_t chunks = 0;
+  for (bool more = true; more; ++chunks) {
+    std::vector<StateEntry> entries;
+    more = donor.next(cursor, 4096, entries);
+    for (const StateEntry& entry : entries) EXPECT_EQ(taker.apply(entry, kNow), Merged::changed);
+  }
+  EXPECT_GT(chunks, 5u);
+  taker.apply(late, kNow);
+  EXPECT_EQ(read(taker, "a"), std::nullopt);
+  const Key key = CacheClear{"shared"}.key();
+  EXPECT_EQ(taker.state_of(StoreId::cache, key), donor.state_of(StoreId::cache, key));
+}
+
+TEST(CacheTable, RefusesAClearThatIsMalformedOrOneTooMany) {
+  CacheTable table({}, node(1)), other({}, node(2));
+  const Op good = other.clear("shared", kNow);
+  Op moved = good;
+  moved.key = hash("b");
+  Op cut = good;
+  cut.payload.pop_back();
+  for (const Op& op : {moved, cut}) EXPECT_EQ(table.apply(op, kNow), Merged::refused);
+  for (size_t i = 0; i < CacheTable::kMaxClears; ++i) table.clear(std::to_string(i), kNow);
+  EXPECT_EQ(table.apply(good, kNow), Merged::refused);
+  set(table, "a", "1");
+  EXPECT_EQ(read(table, "a"), "1");
+}
+
 TEST(Tables, ASnapshotHoldsSessionsAndCaches) {
   Tables donor({}, {}, node(1)), taker({}, {}, node(2));
   for (uint8_t i = 0; i < 100; ++i) {

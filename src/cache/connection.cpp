@@ -1,0 +1,320 @@
+#include "cache/connection.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "http/tls_stream.h"
+
+namespace kith::cache {
+namespace {
+
+constexpr Duration kHandshake = 5s;
+constexpr Duration kBeforeAuth = 30s;     // a stranger's patience is ours
+constexpr Duration kWrite = 60s;          // without progress
+constexpr size_t kWriteSoon = 1 << 20;    // replies that are sent before more is asked for
+constexpr size_t kMaxWaiting = 32 << 20;  // published messages that a slow subscriber has not taken; as Redis
+constexpr size_t kMaxQueued = 1 << 20;    // bytes of a MULTI
+constexpr size_t kMaxBatch = 1024;        // commands
+constexpr size_t kErrorText = 128;        // of what was typed, in an error
+
+resp::RequestLimits limits_of(bool authenticated) {
+  if (!authenticated) return resp::RequestLimits::before_auth();
+  return {.max_args = 16 << 10};
+}
+
+// As Redis says it, with as much of the arguments as it shows.
+std::string unknown_command(Args args) {
+  std::string shown;
+  for (size_t i = 1; i < args.size() && shown.size() < kErrorText; ++i)
+    shown += "'" + std::string(args[i].substr(0, kErrorText - shown.size())) + "' ";
+  return "ERR unknown command '" + std::string(args[0].substr(0, kErrorText)) +
+         "', with args beginning with: " + shown;
+}
+
+std::string wrong_arity(std::string_view name) {
+  return "ERR wrong number of arguments for '" + std::string(name) + "' command";
+}
+
+}  // namespace
+
+Connection::Connection(EndpointShared& shared, runtime::Loop& loop, std::unique_ptr<runtime::Stream> stream)
+    : shared_(shared), loop_(loop), stream_(std::move(stream)) {
+  set_authenticated(shared_.config.password.empty());
+  card_ =
+      shared_.clients.add(stream_->remote_endpoint().text(), stream_->local_endpoint().text(), loop_.now());
+  mailbox_ = std::make_shared<Mailbox>(
+      loop_,
+      [this](const Publication& publication, const std::string* pattern) { deliver(publication, pattern); });
+}
+
+Connection::~Connection() {
+  unsubscribe_all();
+  mailbox_->close();
+  shared_.clients.remove(card_->id);
+}
+
+// ---------------------------------------------------------------- the connection's life
+
+runtime::Task<void> Connection::run() {
+  const bool begun = co_await begin();
+  if (begun) co_await serve();
+  unsubscribe_all();
+  mailbox_->close();
+  co_await finish_writing();
+  if (stream_) stream_->close();
+  co_await scope_.close();
+}
+
+runtime::Task<bool> Connection::begin() {
+  if (!shared_.tls) co_return true;
+  auto secured = co_await http::tls_accept(std::move(stream_), shared_.tls, loop_.now() + kHandshake);
+  if (!secured) {
+    shared_.log.debug("TLS handshake failed",
+                      {{"peer", card_->address}, {"error", secured.error().message()}});
+    // Nothing is left to be read or written; what follows asks for a stream all the same.
+    stream_ = nullptr;
+    broken_ = true;
+    co_return false;
+  }
+  stream_ = std::move(*secured);
+  co_return true;
+}
+
+runtime::Task<void> Connection::serve() {
+  while (!broken_ && !draining_) {
+    // Before it has said who it is, a client has so long in all.
+    const MonoTime deadline = authenticated_ ? kNever : card_->since + kBeforeAuth;
+    idle_ = true;
+    auto n = co_await stream_->read(parser_.space(), deadline);
+    idle_ = false;
+    if (!n || *n == 0) co_return;
+    parser_.commit(*n);
+    const bool goes_on = co_await serve_arrived();
+    if (!goes_on) co_return;
+    co_await flush();
+    if (parser_.idle()) parser_.shrink();
+  }
+}
+
+runtime::Task<bool> Connection::serve_arrived() {
+  for (;;) {
+    const auto state = parser_.next();
+    if (state == resp::RequestParser::State::incomplete) break;
+    if (state == resp::RequestParser::State::refused) {
+      co_await run_batch();
+      reply().error("ERR " + parser_.error());
+      co_return false;
+    }
+    Step step = take(parser_.args());
+    if (step == Step::batch) {
+      co_await run_batch();
+      step = take(parser_.args());
+    }
+    if (step == Step::transact) co_await transact();
+    if (step == Step::close) co_return false;
+    if (batch_.count() >= kMaxBatch || batch_.bytes() >= Batch::kMaxBytes) co_await run_batch();
+    if (out_.size() >= kWriteSoon) co_await flush();
+    if (broken_) co_return false;
+  }
+  co_await run_batch();
+  co_return !broken_;
+}
+
+void Connection::drain() {
+  draining_ = true;
+  if (idle_) stream_->close();
+}
+
+void Connection::abort() {
+  broken_ = true;
+  if (stream_) stream_->close();
+}
+
+// ---------------------------------------------------------------- writing
+
+runtime::Task<void> Connection::flush() {
+  if (writing_) {  // what is in out_ now will be written by whoever writes
+    while (writing_ && out_.size() >= kWriteSoon)
+      (void)co_await written_.wait_until(loop_, loop_.now() + kWrite);
+    co_return;
+  }
+  writing_ = true;
+  while (!out_.empty() && !broken_) {
+    sending_.swap(out_);
+    auto written = co_await stream_->write_all(sending_, loop_.now() + kWrite);
+    sending_.clear();
+    if (!written) abort();
+  }
+  out_.clear();
+  writing_ = false;
+  written_.notify_all();
+}
+
+runtime::Task<void> Connection::finish_writing() {
+  while (writing_) (void)co_await written_.wait_until(loop_, loop_.now() + kWrite);
+  co_await flush();
+}
+
+// Of what came without being asked for.
+void Connection::flush_soon() {
+  if (out_.size() > kMaxWaiting) {
+    shared_.log.warn("a subscriber does not take what is published; its connection is closed",
+                     {{"peer", card_->address}});
+    return abort();
+  }
+  // Whoever is in the middle of commands writes when they are done.
+  if (idle_ && !writing_ && !scope_.stopping()) scope_.spawn(flush());
+}
+
+void Connection::deliver(const Publication& publication, const std::string* pattern) {
+  if (broken_) return;
+  resp::ReplyWriter out = reply();
+  out.push(pattern == nullptr ? 3 : 4);
+  out.bulk(std::string_view(pattern == nullptr ? "message" : "pmessage"));
+  if (pattern != nullptr) out.bulk(std::string_view(*pattern));
+  out.bulk(std::string_view(publication.channel));
+  out.bulk(std::string_view(publication.payload));
+  flush_soon();
+}
+
+// ---------------------------------------------------------------- commands
+
+// In the order in which Redis checks: unknown, arity, authentication, subscriber, MULTI.
+Connection::Step Connection::take(Args args) {
+  const Command* command = find_command(args[0]);
+  // An HTTP request, which somebody's page makes a browser send to a port of this machine: as Redis does.
+  if (command == nullptr && (iequals(args[0], "POST") || iequals(args[0], "Host:"))) {
+    shared_.log.warn("an HTTP request at the Redis endpoint: the connection is closed",
+                     {{"peer", card_->address}});
+    return Step::close;
+  }
+  // Errors are replies, too: after those that are gathered.
+  const bool gathers = !batch_.empty();
+  if (command == nullptr) return gathers ? Step::batch : refuse_queueing(unknown_command(args));
+  if (!has_arity(*command, args.size())) {
+    if (gathers) return Step::batch;
+    if (command->name == "exec") {
+      in_multi_ = false;
+      queued_.clear();
+      note_card();
+      reply().error(
+          "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command");
+      return Step::done;
+    }
+    return refuse_queueing(wrong_arity(command->name));
+  }
+  if (std::string error = subcommand_error(command->name, args); !error.empty())
+    return gathers ? Step::batch : refuse_queueing(error);
+  ++shared_.clients.commands;
+  card_->last = loop_.now();
+  card_->command = command->name.data();
+  return take_known(*command, args);
+}
+
+Connection::Step Connection::refuse_queueing(std::string_view error) {
+  multi_failed_ = multi_failed_ || in_multi_;
+  reply().error(error);
+  return Step::done;
+}
+
+Connection::Step Connection::take_known(const Command& command, Args args) {
+  const std::string_view name = command.name;
+  const bool of_the_moment = name == "auth" || name == "hello" || name == "quit" || name == "reset";
+  if (command.place == Place::connection && !batch_.empty()) return Step::batch;
+  if (!authenticated_ && !of_the_moment) {
+    reply().error("NOAUTH Authentication required.");
+    return Step::done;
+  }
+  const bool subscribes = !channels_.empty() || !patterns_.empty();
+  if (subscribes && protocol_ == resp::Protocol::resp2) {
+    const bool allowed = name == "quit" || name == "reset" || name == "ping" || name == "subscribe" ||
+                         name == "unsubscribe" || name == "psubscribe" || name == "punsubscribe";
+    if (!allowed) {
+      if (!batch_.empty()) return Step::batch;
+      std::string full(name);
+      if (name == "client" || name == "config" || name == "pubsub") full += "|" + lower(std::string(args[1]));
+      reply().error(
+          "ERR Can't execute '" + full +
+          "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
+      return Step::done;
+    }
+  }
+  if (in_multi_ && queue(command, args)) return Step::done;
+  if (command.place == Place::connection) return on_connection_command(command, args);
+  if (!shared_.executor.ready()) {
+    if (!batch_.empty()) return Step::batch;
+    reply().error("LOADING this node has yet to catch up with its cluster");
+    return Step::done;
+  }
+  if (batch_.empty() && place_of(command, args) == Place::read) {
+    resp::ReplyWriter out = reply();
+    shared_.executor.read(database_, command, args, out);
+    return Step::done;
+  }
+  batch_.add(database_, args);
+  return Step::done;
+}
+
+// False when it is to be carried out at once.
+bool Connection::queue(const Command& command, Args args) {
+  const std::string_view name = command.name;
+  if (name == "exec" || name == "discard" || name == "multi" || name == "quit" || name == "reset")
+    return false;
+  size_t bytes = 0;
+  for (std::string_view arg : args) bytes += arg.size();
+  if (queued_bytes_ + bytes > kMaxQueued) {
+    multi_failed_ = true;
+    reply().error("ERR the transaction is larger than 1 MiB");
+    return true;
+  }
+  queued_bytes_ += bytes;
+  queued_.push_back({&command, {args.begin(), args.end()}});
+  note_card();
+  reply().simple("QUEUED");
+  return true;
+}
+
+runtime::Task<void> Connection::run_batch(bool together) {
+  if (batch_.empty()) co_return;
+  Bytes replies = co_await shared_.executor.run(loop_, std::exchange(batch_, {}), protocol_, together);
+  append(out_, replies);
+}
+
+runtime::Task<void> Connection::transact() {
+  std::vector<Queued> commands = std::exchange(queued_, {});
+  in_multi_ = false;
+  queued_bytes_ = 0;
+  note_card();
+  if (std::exchange(multi_failed_, false)) {
+    reply().error("EXECABORT Transaction discarded because of previous errors.");
+    co_return;
+  }
+  // HELLO and RESET among them may change the protocol: the header is of the one before.
+  reply().array(commands.size());
+  for (const Queued& each : commands) {
+    const std::vector<std::string_view> args(each.args.begin(), each.args.end());
+    if (each.command->place != Place::connection && shared_.executor.ready()) {
+      batch_.add(database_, args);
+      continue;
+    }
+    co_await run_batch(true);
+    (void)take_known(*each.command, args);
+  }
+  co_await run_batch(true);
+}
+
+void Connection::note_card() {
+  text_.database = database_;
+  text_.protocol = static_cast<int>(protocol_);
+  text_.channels = channels_.size();
+  text_.patterns = patterns_.size();
+  text_.queued = in_multi_ ? static_cast<int>(queued_.size()) : -1;
+  card_->set(text_);
+}
+
+void Connection::set_authenticated(bool authenticated) {
+  authenticated_ = authenticated;
+  parser_.set_limits(limits_of(authenticated));
+}
+
+}  // namespace kith::cache

@@ -1,0 +1,12 @@
+// Patterns of keys and channels, as Redis matches them (KEYS, SCAN MATCH, PSUBSCRIBE): * ? [a-z] [^a] and
+// \ before what is meant itself. Bytes, not characters.
+#pragma once
+
+#include <string_view>
+
+namespace kith::cache {
+
+// In time of the product of both lengths at worst: a star is tried again from the last one only.
+bool glob_matches(std::string_view pattern, std::string_view text);
+
+}  // namespace kith::cache
