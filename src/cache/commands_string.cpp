@@ -183,6 +183,10 @@ void mget(Keyspace& keys, Args args, ReplyWriter& reply) {
 
 void mset(Keyspace& keys, Args args, ReplyWriter& reply) {
   if (args.size() % 2 == 0) return reply.error("ERR wrong number of arguments for 'mset' command");
+  // All or nothing.
+  for (size_t i = 1; i < args.size(); i += 2)
+    if (auto good = Keyspace::check(args[i], args[i + 1]); !good)
+      return reply.error(error_text(good.error()));
   for (size_t i = 1; i < args.size(); i += 2)
     if (!write(keys, args[i], as_bytes(args[i + 1]), std::nullopt, reply)) return;
   reply.simple("OK");

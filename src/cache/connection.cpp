@@ -15,7 +15,9 @@ constexpr size_t kWriteSoon = 1 << 20;    // replies that are sent before more i
 constexpr size_t kMaxWaiting = 32 << 20;  // published messages that a slow subscriber has not taken; as Redis
 constexpr size_t kMaxQueued = 1 << 20;    // bytes of a MULTI
 constexpr size_t kMaxBatch = 1024;        // commands
-constexpr size_t kErrorText = 128;        // of what was typed, in an error
+constexpr Duration kLinger = 1s;
+constexpr size_t kMaxLinger = 256 << 10;
+constexpr size_t kErrorText = 128;  // of what was typed, in an error
 
 resp::RequestLimits limits_of(bool authenticated) {
   if (!authenticated) return resp::RequestLimits::before_auth();
@@ -61,6 +63,7 @@ runtime::Task<void> Connection::run() {
   unsubscribe_all();
   mailbox_->close();
   co_await finish_writing();
+  if (!ended_ && !broken_ && !draining_) co_await linger();
   if (stream_) stream_->close();
   co_await scope_.close();
 }
@@ -87,7 +90,8 @@ runtime::Task<void> Connection::serve() {
     idle_ = true;
     auto n = co_await stream_->read(parser_.space(), deadline);
     idle_ = false;
-    if (!n || *n == 0) co_return;
+    ended_ = !n || *n == 0;
+    if (ended_) co_return;
     parser_.commit(*n);
     const bool goes_on = co_await serve_arrived();
     if (!goes_on) co_return;
@@ -153,6 +157,21 @@ runtime::Task<void> Connection::flush() {
 runtime::Task<void> Connection::finish_writing() {
   while (writing_) (void)co_await written_.wait_until(loop_, loop_.now() + kWrite);
   co_await flush();
+}
+
+// What the client still sends is dropped for a while: closing at once would reset the connection, and the
+// reset can overtake the last reply.
+runtime::Task<void> Connection::linger() {
+  auto ended = co_await stream_->shutdown();
+  Bytes dropped(16 << 10);
+  const MonoTime deadline = loop_.now() + kLinger;
+  idle_ = true;
+  for (size_t total = 0; ended && total < kMaxLinger;) {
+    auto n = co_await stream_->read(dropped, deadline);
+    if (!n || *n == 0) break;
+    total += *n;
+  }
+  idle_ = false;
 }
 
 // Of what came without being asked for.

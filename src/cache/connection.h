@@ -77,6 +77,7 @@ class Connection {
   runtime::Task<void> transact();
   runtime::Task<void> flush();
   runtime::Task<void> finish_writing();
+  runtime::Task<void> linger();
   void flush_soon();
 
   Step take(Args args);
@@ -127,7 +128,7 @@ class Connection {
   size_t queued_bytes_ = 0;
 
   Bytes out_, sending_;
-  bool writing_ = false, broken_ = false, draining_ = false, idle_ = false;
+  bool writing_ = false, broken_ = false, draining_ = false, idle_ = false, ended_ = false;
   runtime::Event written_;
   runtime::Scope scope_;  // writers of what was published
 };

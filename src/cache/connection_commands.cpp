@@ -424,9 +424,10 @@ void Connection::describe_server(std::string_view section, std::string& out) {
   } else if (section == "keyspace") {
     out += "# Keyspace\r\n";
     for (int database = 0; database < kDatabases; ++database) {
-      const size_t keys = table.size(space_of(shared_.executor.name(), database));
-      if (keys > 0)
-        line("db" + std::to_string(database), "keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0");
+      const auto count = table.count(space_of(shared_.executor.name(), database));
+      if (count.entries == 0) continue;
+      line("db" + std::to_string(database), "keys=" + std::to_string(count.entries) +
+                                                ",expires=" + std::to_string(count.expiring) + ",avg_ttl=0");
     }
   }
 }

@@ -13,6 +13,10 @@ store::CacheTable::View Keyspace::get(std::string_view key) const {
   return table_.get(store::key_of(space_, key), now_);
 }
 
+Result<void> Keyspace::check(std::string_view key, std::string_view data) {
+  return store::CacheTable::check(key, as_bytes(data));
+}
+
 Result<void> Keyspace::set(std::string_view key, ByteView data, std::optional<WallTime> expires) {
   KITH_TRY(last_write_, writer_->set({space_, std::string(key)}, Bytes(data.begin(), data.end()), expires));
   return {};

@@ -30,6 +30,8 @@ class Keyspace {
   store::CacheTable::View get(std::string_view key) const;
   bool exists(std::string_view key) const { return static_cast<bool>(get(key)); }
 
+  // What set() would refuse it for, whatever its expiry.
+  static Result<void> check(std::string_view key, std::string_view data);
   // Fail as ReplicatedCache::set. An expiry in the past removes.
   Result<void> set(std::string_view key, ByteView data, std::optional<WallTime> expires);
   // False when there was nothing. It is removed all the same: a write may be on its way.
@@ -39,7 +41,7 @@ class Keyspace {
 
   // Keys of one of the table's shards.
   void visit(size_t shard, const std::function<void(const std::string& key)>& seen) const;
-  size_t size() const { return table_.size(space_); }
+  size_t size() const { return table_.count(space_).entries; }
 
   // Of this node, the last that this keyspace wrote; zero when it wrote nothing.
   Dot last_write() const { return last_write_; }

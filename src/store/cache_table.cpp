@@ -48,10 +48,15 @@ Op CacheTable::originate(CacheOp kind, const Key& key, uint64_t hlc) const {
   return op;
 }
 
-Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now) {
-  if (name.space.size() > kMaxCacheSpace || name.key.size() > kMaxCacheKey)
-    return Error(Code::limit, "the key is longer than 1 KiB");
+Result<void> CacheTable::check(std::string_view key, ByteView data) {
+  if (key.size() > kMaxCacheKey) return Error(Code::limit, "the key is longer than 1 KiB");
   if (data.size() > kMaxCacheData) return Error(Code::limit, "the value is larger than 60 KiB");
+  return {};
+}
+
+Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now) {
+  KITH_TRY_VOID(check(name.key, data));
+  if (name.space.size() > kMaxCacheSpace) return Error(Code::limit, "the space's name is too long");
   if (expires && (unix_ms(*expires) < 0 || unix_ms(*expires) > kMaxTimeMs))
     return Error(Code::invalid, "the expiry is out of range");
   const Key key = key_of(name.space, name.key);
@@ -192,12 +197,10 @@ void CacheTable::account(const CacheEntry& entry, int sign) {
   entries_ += sign > 0 ? 1 : -1;
   if (!entry.value) return;
   std::lock_guard lock(spaces_mutex_);
-  if (sign > 0) {
-    ++spaces_[entry.value->name.space];
-    return;
-  }
-  auto space = spaces_.find(entry.value->name.space);
-  if (--space->second == 0) spaces_.erase(space);
+  auto space = spaces_.try_emplace(entry.value->name.space).first;
+  space->second.entries += sign;
+  if (entry.expires_ms != 0) space->second.expiring += sign;
+  if (space->second.entries == 0) spaces_.erase(space);
 }
 
 // ---------------------------------------------------------------- room
@@ -275,10 +278,10 @@ void CacheTable::visit(size_t shard, std::string_view space, WallTime now,
     if (entry.live(now) && entry.value->name.space == space) seen(*entry.value);
 }
 
-size_t CacheTable::size(std::string_view space) const {
+CacheTable::Count CacheTable::count(std::string_view space) const {
   std::lock_guard lock(spaces_mutex_);
   auto found = spaces_.find(space);
-  return found == spaces_.end() ? 0 : found->second;
+  return found == spaces_.end() ? Count{} : found->second;
 }
 
 bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<StateEntry>& out) {

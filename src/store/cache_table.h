@@ -44,6 +44,7 @@ class CacheTable final : public replication::Source {
   // The writes of this node, applied here and to be appended at once (SessionTable).
   // Replaces. Fails with limit for too large a name or data, with invalid for a time out of range. Expiry in
   // the past: as remove().
+  static Result<void> check(std::string_view key, ByteView data);
   Result<replication::Op> set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now);
   // Also when there is nothing of the name here: it may be on its way.
   replication::Op remove(const Key& key, WallTime now);
@@ -67,8 +68,12 @@ class CacheTable final : public replication::Source {
   static constexpr size_t kMaxClears = 4096;  // beyond, spaces that were never cleared cannot be
   void visit(size_t shard, std::string_view space, WallTime now,
              const std::function<void(const CacheValue&)>& seen) const;
-  // Live entries of the space; those too old that were not swept yet count as well.
-  size_t size(std::string_view space) const;
+  // Live entries of the space, and how many of them end by age; those too old that were not swept yet count
+  // as well.
+  struct Count {
+    size_t entries = 0, expiring = 0;
+  };
+  Count count(std::string_view space) const;
 
   // Frees what is too old in the next shards. Called with the default a few times per second it visits all
   // within half a minute.
@@ -119,7 +124,7 @@ class CacheTable final : public replication::Source {
   std::atomic<uint64_t> refused_{0}, far_ahead_{0}, expired_{0}, evicted_{0};
   std::atomic<size_t> next_sweep_{0}, next_eviction_{0};
   mutable std::mutex spaces_mutex_;
-  std::map<std::string, size_t, std::less<>> spaces_;  // values of each
+  std::map<std::string, Count, std::less<>> spaces_;
   mutable std::mutex cleared_mutex_;
   std::map<Key, CacheClear> cleared_;  // by CacheClear::key()
   std::atomic<size_t> clears_{0};      // there are seldom any, and then nobody takes the lock

@@ -48,7 +48,8 @@ TEST(CacheTable, ReadsBackWhatWasSetHereAndReplicatedThere) {
     EXPECT_EQ(read(*table, "a"), "1");
     EXPECT_EQ(table->get(hash("a"), kNow).expires, kNow + kMinute);
     EXPECT_EQ(read(*table, "a", kNow + kMinute), std::nullopt);
-    EXPECT_EQ(table->size("shared"), 1u);
+    EXPECT_EQ(table->count("shared").entries, 1u);
+    EXPECT_EQ(table->count("shared").expiring, 1u);
   }
   EXPECT_EQ(here.content_hash(kNow), there.content_hash(kNow));
   EXPECT_EQ(here.bytes(), there.bytes());
@@ -102,7 +103,7 @@ TEST(CacheTable, ForgetsWhatIsTooOldWhenNothingOlderCanCome) {
   set(table, "ever", "1");
   sweep_all(table, kNow + kMinute);
   EXPECT_EQ(table.entries(), 3u) << "a value is freed, its stamp is kept for a while";
-  EXPECT_EQ(table.size("shared"), 2u);
+  EXPECT_EQ(table.count("shared").entries, 2u);
   sweep_all(table, kNow + 12 * kMinute);
   EXPECT_EQ(table.entries(), 2u);
   sweep_all(table, kNow + 62 * kMinute);
@@ -165,8 +166,8 @@ TEST(CacheTable, SpacesDoNotMeet) {
   CacheTable table({}, node(1));
   ASSERT_TRUE(table.set({"a", "bc"}, to_bytes("1"), std::nullopt, kNow));
   EXPECT_FALSE(table.get(key_of("ab", "c"), kNow));
-  EXPECT_EQ(table.size("a"), 1u);
-  EXPECT_EQ(table.size("ab"), 0u);
+  EXPECT_EQ(table.count("a").entries, 1u);
+  EXPECT_EQ(table.count("ab").entries, 0u);
 }
 
 TEST(CacheTable, DropsWhatWasNotReadForLongestWhenItIsFull) {
@@ -204,7 +205,7 @@ TEST(CacheTable, ItsBytesAreWhatItsEntriesTake) {
     ASSERT_LE(table.bytes(), 200'000u);
   }
   for (int i = 0; i < 300; ++i) table.remove(hash(std::to_string(i)), now);
-  EXPECT_EQ(table.size("shared"), 0u);
+  EXPECT_EQ(table.count("shared").entries, 0u);
   sweep_all(table, now + 48 * 60 * kMinute);
   EXPECT_EQ(table.entries(), 0u);
   EXPECT_EQ(table.bytes(), 0u);
@@ -229,7 +230,7 @@ TEST(CacheTable, AClearEndsWhatWasWrittenBeforeInAnyOrderAndNothingAfter) {
   Op after = set(here, "b", "2");
   EXPECT_EQ(read(here, "a"), std::nullopt);
   EXPECT_EQ(read(here, "b"), "2");
-  EXPECT_EQ(here.size("shared"), 1u);
+  EXPECT_EQ(here.count("shared").entries, 1u);
   EXPECT_EQ(there.apply(clear, kNow), Merged::changed);
   EXPECT_EQ(there.apply(early, kNow), Merged::nothing);
   EXPECT_EQ(there.apply(after, kNow), Merged::changed);
@@ -237,8 +238,8 @@ TEST(CacheTable, AClearEndsWhatWasWrittenBeforeInAnyOrderAndNothingAfter) {
   EXPECT_EQ(here.content_hash(kNow), there.content_hash(kNow));
   ASSERT_TRUE(there.set({"other", "x"}, {}, std::nullopt, kNow));
   there.clear("shared", kNow);
-  EXPECT_EQ(there.size("other"), 1u);
-  EXPECT_EQ(there.size("shared"), 0u);
+  EXPECT_EQ(there.count("other").entries, 1u);
+  EXPECT_EQ(there.count("shared").entries, 0u);
 }
 
 // Also with a clock that is behind that of whoever cleared.
