@@ -14,6 +14,7 @@ using store::SessionState;
 
 namespace {
 
+constexpr const char* kSpace = "shared";
 constexpr size_t kScopes = 40;
 
 Key scope_of(size_t number) {
@@ -71,10 +72,11 @@ void World::start(size_t index, bool founding) {
   node.life = life;
   node.replica.node = id_of(index);
   node.replica.incarnation = life;
-  node.table = std::make_unique<SessionTable>(store::SessionLimits{.idle_timeout = std::chrono::hours(1)},
-                                              node.replica.node);
+  node.tables = std::make_unique<store::Tables>(store::SessionLimits{.idle_timeout = std::chrono::hours(1)},
+                                                store::CacheLimits{}, node.replica.node);
+  node.table = &node.tables->sessions();
   node.core =
-      std::make_unique<Core>(options_.replication, node.replica, identities_[index], *node.table, now_);
+      std::make_unique<Core>(options_.replication, node.replica, identities_[index], *node.tables, now_);
   if (options_.journals) from_journal(index);
   if (founding) node.core->allow_founding(now_);
   tick(index, life);
@@ -87,7 +89,8 @@ void World::kill(size_t index) {
   for (size_t peer = 0; peer < nodes_.size(); ++peer)
     if (peer != index) cut(index, peer);
   nodes_[index].core.reset();
-  nodes_[index].table.reset();
+  nodes_[index].tables.reset();
+  nodes_[index].table = nullptr;
   Journal& journal = journals_[index];
   journal.frames.resize(journal.written);
   std::erase_if(journal.own, [&](const auto& each) { return each.first > journal.written; });
@@ -129,8 +132,8 @@ void World::to_journal(size_t index, const Bytes& records) {
 void World::from_journal(size_t index) {
   Node& node = nodes_[index];
   journal::Recovery recovery(
-      {[&](const Op& op) { node.table->apply(op, wall_of(index)); },
-       [&](const replication::StateEntry& entry) { node.table->apply(entry, wall_of(index)); }});
+      {[&](const Op& op) { node.tables->apply(op, wall_of(index)); },
+       [&](const replication::StateEntry& entry) { node.tables->apply(entry, wall_of(index)); }});
   bool intact = true;
   for (const Bytes& frame : journals_[index].frames) {
     if (options_.damage && random(100) == 0) {
@@ -160,7 +163,7 @@ void World::compact(size_t index) {
   replication::SnapshotCursor cursor;
   for (bool more = true; more;) {
     std::vector<replication::StateEntry> states;
-    more = node.table->next(cursor, 1000, states);
+    more = node.tables->next(cursor, 1000, states);
     count.states += states.size();
     Bytes records;
     for (const auto& entry : states) journal::put_state(records, entry, false);
@@ -271,12 +274,12 @@ void World::on_event(size_t index, replication::Event event) {
   Node& node = nodes_[index];
   Bytes records;
   if (auto* apply = std::get_if<replication::Apply>(&event)) {
-    node.table->apply(apply->op, wall_of(index));
+    node.tables->apply(apply->op, wall_of(index));
     journal::put_op(records, apply->op.dot, apply->record);
   } else if (auto* appended = std::get_if<replication::Appended>(&event)) {
     journal::put_op(records, appended->dot, appended->record);
   } else if (auto* state = std::get_if<replication::ApplyState>(&event)) {
-    node.table->apply(state->entry, wall_of(index));
+    node.tables->apply(state->entry, wall_of(index));
     journal::put_state(records, state->entry, state->pulled);
   } else if (auto* adopted = std::get_if<replication::Adopted>(&event)) {
     journal::put(records, journal::AdoptedRecord{adopted->origin, adopted->coverage});
@@ -310,7 +313,8 @@ void World::write() {
   if (!keys_.empty() && random(3) != 0) key = keys_[random(keys_.size())];
   std::optional<Op> op;
   Bytes body(random(options_.max_body), static_cast<uint8_t>(rng_()));
-  switch (random(6)) {
+  switch (random(7)) {
+    case 6: op = write_cache(node.tables->caches(), wall); break;
     case 0:
     case 1:
     case 2:
@@ -345,6 +349,17 @@ void World::write() {
   if (op && options_.journals)
     journals_[index].own.emplace_back(journals_[index].frames.size(), ledger_.size() - 1);
   check_sample();
+}
+
+// Few keys, so that nodes meet at them.
+Op World::write_cache(store::CacheTable& caches, WallTime wall) {
+  const std::string name = std::to_string(random(20));
+  if (random(40) == 0) return caches.clear(kSpace, wall);
+  if (random(4) == 0) return caches.remove(store::key_of(kSpace, name), wall);
+  std::optional<WallTime> expires;
+  if (random(2) == 0) expires = wall + std::chrono::hours(1 + random(10));
+  return *caches.set({kSpace, name}, Bytes(random(options_.max_body), static_cast<uint8_t>(rng_())), expires,
+                     wall);
 }
 
 // What the node knows of the scope is over now, on every node that knows the mark.
@@ -435,8 +450,9 @@ void World::tell_lie(Node& victim) {
 
 // ---------------------------------------------------------------- the checkers
 
-bool World::includes(const SessionTable& table, const Write& write) {
-  auto state = const_cast<SessionTable&>(table).state_of(write.op.store, write.op.key);
+bool World::includes(store::Tables& tables, const Write& write) {
+  if (write.op.store == StoreId::cache) return includes_in_cache(tables, write);
+  auto state = tables.state_of(write.op.store, write.op.key);
   if (!state) return false;
   if (write.op.store == StoreId::mark) return store::Mark::decode(*state)->hlc >= write.op.hlc;
   const auto entry = SessionEntry::decode(*state);
@@ -454,12 +470,21 @@ bool World::includes(const SessionTable& table, const Write& write) {
   return false;
 }
 
+bool World::includes_in_cache(store::Tables& tables, const Write& write) {
+  const store::CacheClear all{kSpace};
+  const auto cleared = tables.state_of(StoreId::cache, all.key());
+  if (cleared && store::CacheClear::decode(all.key(), *cleared)->hlc >= write.op.hlc) return true;
+  const auto state = tables.state_of(StoreId::cache, write.op.key);
+  if (!state || store::cache_clear_of(write.op)) return false;
+  return store::CacheEntry::decode(write.op.key, *state)->by >= store::cache_entry_of(write.op)->by;
+}
+
 void World::check_sample() {
   if (ledger_.empty()) return;
   const Write& write = ledger_[random(ledger_.size())];
   for (Node& node : nodes_) {
     if (!node.core) continue;
-    if (node.core->covers(write.op.dot) && !includes(*node.table, write))
+    if (node.core->covers(write.op.dot) && !includes(*node.tables, write))
       fail("a covered write is not readable: kind " + std::to_string(write.op.kind) + " seq " +
            std::to_string(write.op.dot.seq));
     if (node.table->get(write.op.key, wall()).state == SessionState::ended)
@@ -475,7 +500,7 @@ void World::check_caught_up(size_t index) {
   for (const auto& [peer, had] : node.at_peer_up) {
     for (const Write& write : ledger_)
       if (replication::covers(had, write.op.dot) &&
-          !(node.core->covers(write.op.dot) && includes(*node.table, write)))
+          !(node.core->covers(write.op.dot) && includes(*node.tables, write)))
         fail("caught up without a write that a peer had");
   }
 }
@@ -490,20 +515,21 @@ void World::check_end() {
     const bool retired = node.core->counters().logs_retired + nodes_[0].core->counters().logs_retired > 0;
     if (!retired && node.core->vector_digest() != nodes_[0].core->vector_digest())
       return fail(name + ": vectors differ");
-    if (node.table->content_hash(wall()) != nodes_[0].table->content_hash(wall())) {
-      return fail(name + ": contents differ");
-    }
+    if (node.table->content_hash(wall()) != nodes_[0].table->content_hash(wall()))
+      return fail(name + ": sessions differ");
+    if (node.tables->caches().content_hash(wall()) != nodes_[0].tables->caches().content_hash(wall()))
+      return fail(name + ": caches differ");
     if (node.core->bytes_held() > options_.replication.ring.max_bytes)
       return fail(name + ": ring over its limit");
     for (const Write& write : ledger_) {
-      if ((write.acked || write.journaled) && !includes(*node.table, write))
+      if ((write.acked || write.journaled) && !includes(*node.tables, write))
         return fail(name + (write.journaled ? " lost a write of a journal" : " lost an acknowledged write"));
     }
     for (const Marked& marked : marked_) {
       // A mark or a session that only its dead node had is lost, as any write that nobody acknowledged.
       const Write& created = ledger_[marked.created];
       const auto mark = node.table->state_of(StoreId::mark, marked.scope);
-      if (!mark || store::Mark::decode(*mark)->hlc < marked.hlc || !includes(*node.table, created)) continue;
+      if (!mark || store::Mark::decode(*mark)->hlc < marked.hlc || !includes(*node.tables, created)) continue;
       // Of several sessions of one key, which only this world makes, the first is the one.
       const auto entry = SessionEntry::decode(*node.table->state_of(StoreId::session, created.op.key));
       if (entry->created_by != store::entry_of(created.op)->created_by) continue;

@@ -15,7 +15,7 @@
 
 #include "journal/recovery.h"
 #include "replication/core.h"
-#include "store/session_table.h"
+#include "store/tables.h"
 
 namespace kith::scenario {
 
@@ -65,7 +65,8 @@ class World {
   struct Node {
     Replica replica;
     bool hears_insider = false;
-    std::unique_ptr<SessionTable> table;
+    std::unique_ptr<store::Tables> tables;
+    SessionTable* table = nullptr;        // of the tables
     std::unique_ptr<Core> core;           // null while dead
     uint64_t life = 0;                    // counts starts, so that events of an earlier life are dropped
     std::vector<size_t> waiting;          // own writes not acknowledged yet, as indexes of the ledger
@@ -125,7 +126,9 @@ class World {
   void write();
   void disturb();
   bool may_kill(size_t index);
-  bool includes(const SessionTable& table, const Write& write);
+  bool includes(store::Tables& tables, const Write& write);
+  bool includes_in_cache(store::Tables& tables, const Write& write);
+  Op write_cache(store::CacheTable& caches, WallTime wall);
   void lie();
   void tell_lie(Node& victim);
   void check_sample();
