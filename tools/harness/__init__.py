@@ -7,6 +7,8 @@
   upstream   an application that tells what reached it
   faults     a TCP proxy that delays, cuts and records
   websocket  the few lines of RFC 6455 that a test needs
+  resp       the Redis protocol as a client speaks it
+  redis      a real redis-server
 
 Python's standard library only. Network traffic goes to loopback only.
 """
