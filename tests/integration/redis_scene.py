@@ -18,7 +18,7 @@ def expire(name):
     return f"-ERR invalid expire time in '{name}' command"
 
 
-def start(run, names=("a", "b", "c"), certificate=None, **endpoint):
+def start(run, names=("a", "b", "c"), certificate=None, upstream="http://127.0.0.1:9", **endpoint):
     """A cluster that is up; `redis` of each node is the address of its endpoint, which `endpoint` may configure
     further. certificate: the paths of a certificate and its key, to speak TLS with."""
     def customize(config, node):
@@ -28,7 +28,7 @@ def start(run, names=("a", "b", "c"), certificate=None, **endpoint):
             config["tls"] = {"front": {"certFile": str(certificate[0]), "keyFile": str(certificate[1])}}
             config["caches"][0]["endpoint"]["tls"] = "front"
 
-    made = cluster.Cluster(run, program(), names, customize=customize)
+    made = cluster.Cluster(run, program(), names, upstream, customize=customize)
     for node in made.nodes:
         node.redis = (node.host, run.ports.next())
     return made.start()
