@@ -9,7 +9,8 @@
     libcjose-dev libjansson-dev libc-ares-dev)
   unit_packages=(python3=python3 libgtest-dev libgmock-dev)
   demo_packages=(python3=python3 haproxy=haproxy)
-  integration_packages=(python3=python3 openssl=openssl curl=curl dnsmasq-base bind9 bind9-dnsutils)
+  integration_packages=(python3=python3 openssl=openssl curl=curl dnsmasq-base bind9 bind9-dnsutils
+    redis-server=redis-server redis-cli=redis-tools python3-redis node=nodejs npm=npm)
   netns_packages=(python3=python3 ip=iproute2 nft=nftables)
   e2e_packages=(python3=python3 haproxy=haproxy nginx=nginx-light node=nodejs npm=npm chromium=chromium
     openssl=openssl curl=curl)
