@@ -4,15 +4,16 @@ from .process import wait_until
 
 
 class Server:
-    """Runs until its Run ends; `address` is its (host, port)."""
+    """Runs until its Run ends; `address` is its (host, port). It does not know the commands in `without`."""
 
-    def __init__(self, run, password=None):
+    def __init__(self, run, password=None, without=()):
         port = run.ports.next()
         folder = run.path(f"redis-{port}")
         folder.mkdir()
         self.address = ("127.0.0.1", port)
         config = run.path(f"redis-{port}.conf", f"bind 127.0.0.1\nport {port}\ndir {folder}\nsave \"\"\nappendonly no\n"
-                          + (f"requirepass {password}\n" if password else ""))
+                          + (f"requirepass {password}\n" if password else "")
+                          + "".join(f"rename-command {name} \"\"\n" for name in without))
         self.process = run.process(f"redis-{port}", ["redis-server", config]).start()
         wait_until(lambda: self._answers(password) or not self.process.alive(), 20, self.process.tail)
 

@@ -1,5 +1,7 @@
 """The Redis protocol as its clients speak it, RESP2 and RESP3, a few lines of it: each reply as a value and as the
 bytes that came. An error is a value like any other, so that a test can compare it."""
+import contextlib
+import io
 import socket
 import threading
 
@@ -38,15 +40,73 @@ def encode(*words):
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
-class Client:
-    """`protocol` 3 says HELLO 3 first; with a password it logs in. Simple strings are str, bulk strings bytes, and
-    so are verbatim ones, with their "txt:"."""
+class Reader:
+    """Values from a file of bytes. Simple strings are str, bulk strings bytes, and so are verbatim ones, with their
+    "txt:"."""
+
+    def __init__(self, file):
+        self._file = file
+        self._taken = b""
+
+    def receive(self):
+        """The next reply or push; ConnectionError when the bytes end."""
+        return self.receive_both()[0]
+
+    def receive_raw(self):
+        """The same as bytes."""
+        return self.receive_both()[1]
+
+    def receive_both(self):
+        self._taken = b""
+        return self._value(), self._taken
+
+    def _take(self, data):
+        self._taken += data
+        if not data.endswith(b"\r\n"):
+            raise ConnectionError(f"the connection ended after {self._taken[-100:]!r}")
+        return data[:-2]
+
+    def _value(self):
+        line = self._take(self._file.readline())
+        kind, text = line[:1], line[1:]
+        if kind == b"+":
+            return text.decode()
+        if kind == b"-":
+            return Error(text.decode(errors="replace"))
+        if kind == b":":
+            return int(text)
+        if kind in b"$=" and int(text) >= 0:
+            return self._take(self._file.read(int(text) + 2))
+        if kind in b"*~" and int(text) >= 0:
+            return [self._value() for _ in range(int(text))]
+        if kind == b">":
+            return Push(self._value() for _ in range(int(text)))
+        if kind == b"%":
+            return {self._value(): self._value() for _ in range(int(text))}
+        if line in (b"_", b"$-1", b"*-1"):
+            return None
+        if kind == b"#":
+            return {b"t": True, b"f": False}[text]
+        if kind == b",":
+            return float(text)
+        raise AssertionError(f"not a reply: {line!r}")
+
+
+def elements(raw):
+    """The elements of an array that has come as bytes, as they came: (value, bytes) of each."""
+    file = io.BytesIO(raw)
+    count = int(file.readline()[1:])
+    reader = Reader(file)
+    return [reader.receive_both() for _ in range(count)]
+
+
+class Client(Reader):
+    """`protocol` 3 says HELLO 3 first; with a password it logs in."""
 
     def __init__(self, address, password=None, protocol=2, timeout=30):
         self._socket = socket.create_connection(address, timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self._socket.makefile("rb")
-        self._taken = b""
+        super().__init__(self._socket.makefile("rb"))
         if protocol == 3:
             self.ok("HELLO", 3, *(("AUTH", "default", password) if password else ()))
         elif password:
@@ -81,24 +141,24 @@ class Client:
     def pipeline(self, commands):
         """All answers, in order; sends and receives at the same time, as the other side may do."""
         commands = list(commands)
-        sender = threading.Thread(target=self.send_bytes, args=(b"".join(encode(*one) for one in commands),))
+        with self.sending(b"".join(encode(*one) for one in commands)):
+            return [self.receive() for _ in commands]
+
+    @contextlib.contextmanager
+    def sending(self, data):
+        """with client.sending(data): ... receives meanwhile, and meets the end of the connection if there is one."""
+        def send():
+            with contextlib.suppress(OSError):
+                self.send_bytes(data)
+        sender = threading.Thread(target=send)
         sender.start()
         try:
-            return [self.receive() for _ in commands]
+            yield
         finally:
             sender.join()
 
     def send_bytes(self, data):
         self._socket.sendall(data)
-
-    def receive_raw(self):
-        self.receive()
-        return self._taken
-
-    def receive(self):
-        """The next reply or push; ConnectionError when the other side has closed."""
-        self._taken = b""
-        return self._value()
 
     def at_end(self):
         """Waits for what comes next: True when that is the end of the connection."""
@@ -106,34 +166,3 @@ class Client:
             return not self._file.peek(1)
         except ConnectionResetError:
             return True
-
-    def _take(self, data):
-        self._taken += data
-        if not data.endswith(b"\r\n"):
-            raise ConnectionError(f"the connection ended after {self._taken[-100:]!r}")
-        return data[:-2]
-
-    def _value(self):
-        line = self._take(self._file.readline())
-        kind, text = line[:1], line[1:]
-        if kind == b"+":
-            return text.decode()
-        if kind == b"-":
-            return Error(text.decode())
-        if kind == b":":
-            return int(text)
-        if kind in b"$=" and int(text) >= 0:
-            return self._take(self._file.read(int(text) + 2))
-        if kind in b"*~" and int(text) >= 0:
-            return [self._value() for _ in range(int(text))]
-        if kind == b">":
-            return Push(self._value() for _ in range(int(text)))
-        if kind == b"%":
-            return {self._value(): self._value() for _ in range(int(text))}
-        if line in (b"_", b"$-1", b"*-1"):
-            return None
-        if kind == b"#":
-            return {b"t": True, b"f": False}[text]
-        if kind == b",":
-            return float(text)
-        raise AssertionError(f"not a reply: {line!r}")
