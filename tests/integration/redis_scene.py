@@ -85,12 +85,15 @@ class RedisTest(ProcessTest):
             wait_until(lambda: client.call(*words) == expected, timeout,
                        lambda: f"{words} to be {expected!r}; it is {client.call(*words)!r}")
 
-    def talk(self, client, lines):
+    def talk(self, client, lines, null=None):
         """lines: (command, answer) in order. The command is written as in a shell; K, K1 to K9 stand for keys of this
-        test."""
+        test. null: the bytes of an answer that is None."""
         for line, expected in lines:
             words = [self.key(word) if word in KEYS else word for word in shlex.split(line)]
-            answer = client.call(*words)
+            client.send_bytes(resp.encode(*words))
+            answer, raw = client.receive_both()
+            if answer is None and null:
+                self.assertEqual(raw, null, f"the answer to {line!r}")
             if isinstance(expected, str) and expected.startswith("-"):
                 expected = resp.Error(expected[1:])
             self.assertEqual(answer, expected, f"the answer to {line!r}")
@@ -100,7 +103,7 @@ class RedisTest(ProcessTest):
         for protocol in (2, 3):
             client = self.client(protocol=protocol)
             client.ok("DEL", *map(self.key, KEYS))
-            self.talk(client, lines)
+            self.talk(client, lines, null=b"$-1\r\n" if protocol == 2 else b"_\r\n")
 
     def assert_alive(self, client):
         self.assertEqual(client.call("PING"), "PONG")

@@ -41,15 +41,15 @@ class Command:
 
 
 class Stream:
-    """The commands of a seed."""
+    """The commands of a seed, for a connection that begins with this version of the protocol and returns to it."""
 
-    def __init__(self, seed, password):
+    def __init__(self, seed, protocol, password):
         self.random = random.Random(seed)
-        self.password = password
+        self.protocol, self.password = protocol, password
         self.now = int(time.time())
         self.ends = self.random.sample(range(10, 900_000), 20_000)
         self.multi = self.stranger = False
-        self.subscribed = self.three = False
+        self.subscribed, self.three = False, protocol == 3
         # What is made, and how often.
         self.makers = [(getattr(self, name), weight) for name, weight in (
             ("get", 6), ("set", 14), ("set_older", 5), ("many", 7), ("count", 9), ("append", 5), ("expire", 12), ("live", 8),
@@ -63,7 +63,7 @@ class Stream:
             for words in maker():
                 made.append(self.sent(words))
             if self.stranger and self.random.random() < 0.3:
-                made.append(self.sent(["AUTH", self.password]))
+                made += [self.sent(["AUTH", self.password]), self.sent(["HELLO", self.protocol])]
             if self.subscribed and not self.three and self.random.random() < 0.3:
                 made += [self.sent(["UNSUBSCRIBE"]), self.sent(["PUNSUBSCRIBE"])]
         return made
@@ -225,9 +225,8 @@ class Stream:
                                       ["AUTH", "nobody", self.password], ["AUTH"], ["FOO"], ["SETNAME"],
                                       ["AUTH", "default", self.password, "SETNAME", self.name()]])
         yield ["HELLO", *self.random.choice([[], ["2"], ["3"], ["2"], ["3"], ["4"], ["1"], ["x"], [""], ["3.0"], ["-3"]]), *options]
-        # Not always where it began.
-        if self.random.random() < 0.5:
-            yield ["HELLO", self.random.choice("23")]
+        if self.random.random() < 0.8:
+            yield ["HELLO", self.protocol]
 
     def login(self):
         yield self.random.choice([["AUTH", self.password], ["AUTH", "default", self.password], ["AUTH", "x"], ["AUTH", "nobody", "x"],
@@ -404,14 +403,13 @@ def difference(addresses, password, protocol, commands):
             side.close()
 
 
-def smallest(differs, commands, tries=250):
+def smallest(differs, commands, seconds=60):
     """Fewer commands of which the last is still answered differently: drops what it can, larger pieces first."""
-    size = len(commands) // 2
-    while size and tries:
+    size, end = len(commands) // 2, time.monotonic() + seconds
+    while size and time.monotonic() < end:
         place = 0
-        while place < len(commands) - 1 and tries:
+        while place < len(commands) - 1 and time.monotonic() < end:
             fewer = commands[:place] + commands[min(place + size, len(commands) - 1):]
-            tries -= 1
             found = differs(fewer)
             if found:
                 commands = fewer[:found[0] + 1]

@@ -26,7 +26,7 @@ class Differential(RedisTest):
         def differs(commands):
             return redis_streams.difference(addresses, PASSWORD, protocol, commands)
         for seed in seeds():
-            commands = redis_streams.Stream(seed, PASSWORD).commands(COMMANDS)
+            commands = redis_streams.Stream(seed, protocol, PASSWORD).commands(COMMANDS)
             found = differs(commands)
             if found:
                 least = redis_streams.smallest(differs, commands[:found[0] + 1])
