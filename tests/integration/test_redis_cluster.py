@@ -7,7 +7,7 @@ from harness import resp
 from harness.process import wait_until
 from harness.resp import Error, Push
 from harness.testing import ProcessTest
-from redis_scene import PASSWORD, About, RedisTest, start
+from redis_scene import About, RedisTest, start
 
 
 def at_once(*works):
@@ -351,13 +351,14 @@ class Deaths(RedisTest):
 
 class BesideSessions(ProcessTest):
     def test_the_cache_and_the_sessions_of_a_cluster_do_not_meet(self):
-        cluster = start(self.run_, upstream=self.make_upstream().url, password=PASSWORD)
+        password = "not-for-any-log"
+        cluster = start(self.run_, upstream=self.make_upstream().url, password=password)
         person = self.login(cluster, cluster.a)
-        with resp.Client(cluster.b.redis, PASSWORD) as client:
+        with resp.Client(cluster.b.redis, password) as client:
             self.assertEqual([client.ok("KEYS", "*"), client.ok("DBSIZE")], [[], 0])
             client.ok("SET", "key", "value")
             self.assertEqual(client.call("FLUSHALL"), "OK")
             for node in cluster.nodes:
                 self.assert_known(person, node)
             for node in cluster.nodes:
-                self.assertNotIn(PASSWORD, node.process.log_text())
+                self.assertNotIn(password, node.process.log_text())

@@ -140,7 +140,8 @@ class Connections(RedisTest):
             ("ECHO", arity("echo")), ("ECHO a b", arity("echo")), ("RESET x", arity("reset"))])
         client = self.client(protocol=3, database=7)
         subscribed = Push([b"subscribe", self.key("K").encode(), 1])
-        self.talk(client, [("SET K seven", "OK"), ("CLIENT SETNAME me", "OK"), ("SUBSCRIBE K", subscribed), ("RESET", "RESET"), (f"AUTH {self.endpoint['password']}", "OK")])
+        self.talk(client, [("SET K seven", "OK"), ("CLIENT SETNAME me", "OK"), ("SUBSCRIBE K", subscribed),
+                           ("RESET", "RESET"), (f"AUTH {self.endpoint['password']}", "OK")])
         self.assertEqual(client.raw("GET", self.key("K")), b"$-1\r\n")
         self.talk(client, [("CLIENT GETNAME", None), ("SELECT 7", "OK"), ("GET K", b"seven")])
 

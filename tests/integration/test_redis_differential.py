@@ -1,7 +1,8 @@
 """The same commands to a real redis-server and to the endpoint of a cache: what they answer is the same, byte for byte
-but for what redis_streams.py names. KITH_SEEDS=N runs the seeds 1 to N, KITH_SEEDS=N-M those alone."""
+but for what redis_compare.py names. KITH_SEEDS=N runs the seeds 1 to N, KITH_SEEDS=N-M those alone."""
 import os
 
+import redis_compare
 import redis_streams
 from harness import redis
 from redis_scene import PASSWORD, RedisTest
@@ -24,12 +25,12 @@ class Differential(RedisTest):
         addresses = (self.redis.address, self.cluster.nodes[0].redis)
 
         def differs(commands):
-            return redis_streams.difference(addresses, PASSWORD, protocol, commands)
+            return redis_compare.difference(addresses, PASSWORD, protocol, commands)
         for seed in seeds():
             commands = redis_streams.Stream(seed, protocol, PASSWORD).commands(COMMANDS)
             found = differs(commands)
             if found:
-                least = redis_streams.smallest(differs, commands[:found[0] + 1])
+                least = redis_compare.smallest(differs, commands[:found[0] + 1])
                 _, expected, answer = differs(least) or found
                 self.fail(f"seed {seed}, RESP{protocol}, command {found[0]}: {commands[found[0]]}\n"
                           + "".join(f"  {command}\n" for command in least)
