@@ -106,6 +106,10 @@ Place place_of(const Command& command, Args args) {
 
 std::optional<int64_t> parse_number(std::string_view text) { return resp::parse_integer(text); }
 
+std::string shown(std::string_view typed, size_t most) {
+  return std::string(typed.substr(0, most).substr(0, typed.find('\0')));
+}
+
 std::string error_text(const Error& error) {
   if (error.code() == Code::unavailable) return "LOADING " + error.message();
   return "ERR " + error.message();

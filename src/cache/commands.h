@@ -39,6 +39,8 @@ std::optional<int64_t> parse_number(std::string_view text);
 inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
 inline constexpr std::string_view kSyntaxError = "ERR syntax error";
 
+// As much of what a client typed as an error repeats: up to a zero byte, as Redis does.
+std::string shown(std::string_view typed, size_t most = 128);
 // What a write that failed is answered with.
 std::string error_text(const Error& error);
 

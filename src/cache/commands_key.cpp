@@ -1,7 +1,9 @@
 // Commands about keys, whatever their values.
 
 #include <algorithm>
-#include <charconv>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
 #include <random>
 #include <vector>
 
@@ -45,7 +47,7 @@ bool parse_conditions(Args args, Conditions& out, ReplyWriter& reply) {
     } else if (iequals(word, "LT")) {
       out.less = true;
     } else {
-      reply.error("ERR Unsupported option " + std::string(word));
+      reply.error("ERR Unsupported option " + shown(word));
       return false;
     }
   }
@@ -98,9 +100,13 @@ struct Scan {
 
 // False, and the error is written.
 bool parse_scan(Args args, Scan& out, ReplyWriter& reply) {
-  const std::string_view cursor = args[1];
-  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), out.cursor);
-  if (error != std::errc() || end != cursor.data() + cursor.size()) {
+  // As strtoul reads it: nothing is 0, and there may be a sign.
+  const std::string cursor(args[1]);
+  char* end = nullptr;
+  errno = 0;
+  out.cursor = std::strtoull(cursor.c_str(), &end, 10);
+  if (errno == ERANGE || *end != '\0' ||
+      (!cursor.empty() && std::isspace(static_cast<unsigned char>(cursor[0])))) {
     reply.error("ERR invalid cursor");
     return false;
   }

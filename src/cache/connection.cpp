@@ -26,11 +26,10 @@ resp::RequestLimits limits_of(bool authenticated) {
 
 // As Redis says it, with as much of the arguments as it shows.
 std::string unknown_command(Args args) {
-  std::string shown;
-  for (size_t i = 1; i < args.size() && shown.size() < kErrorText; ++i)
-    shown += "'" + std::string(args[i].substr(0, kErrorText - shown.size())) + "' ";
-  return "ERR unknown command '" + std::string(args[0].substr(0, kErrorText)) +
-         "', with args beginning with: " + shown;
+  std::string rest;
+  for (size_t i = 1; i < args.size() && rest.size() < kErrorText; ++i)
+    rest += "'" + shown(args[i], kErrorText - rest.size()) + "' ";
+  return "ERR unknown command '" + shown(args[0]) + "', with args beginning with: " + rest;
 }
 
 std::string wrong_arity(std::string_view name) {
@@ -209,41 +208,44 @@ Connection::Step Connection::take(Args args) {
   }
   // Errors are replies, too: after those that are gathered.
   const bool gathers = !batch_.empty();
-  if (command == nullptr) return gathers ? Step::batch : refuse_queueing(unknown_command(args));
-  if (!has_arity(*command, args.size())) {
-    if (gathers) return Step::batch;
-    if (command->name == "exec") {
-      in_multi_ = false;
-      queued_.clear();
-      note_card();
-      reply().error(
-          "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command");
-      return Step::done;
-    }
-    return refuse_queueing(wrong_arity(command->name));
-  }
+  if (command == nullptr) return gathers ? Step::batch : refuse(unknown_command(args));
+  if (!has_arity(*command, args.size()))
+    return gathers ? Step::batch : refuse(*command, wrong_arity(command->name));
   if (std::string error = subcommand_error(command->name, args); !error.empty())
-    return gathers ? Step::batch : refuse_queueing(error);
+    return gathers ? Step::batch : refuse(*command, error);
   ++shared_.clients.commands;
   card_->last = loop_.now();
   card_->command = command->name.data();
   return take_known(*command, args);
 }
 
-Connection::Step Connection::refuse_queueing(std::string_view error) {
+Connection::Step Connection::refuse(std::string_view error) {
   multi_failed_ = multi_failed_ || in_multi_;
   reply().error(error);
   return Step::done;
+}
+
+// An EXEC that is refused ends the transaction and says so.
+Connection::Step Connection::refuse(const Command& command, std::string_view error) {
+  if (command.name != "exec") return refuse(error);
+  forget_queued();
+  if (error.starts_with("ERR ")) error.remove_prefix(4);
+  reply().error("EXECABORT Transaction discarded because of: " + std::string(error));
+  return Step::done;
+}
+
+void Connection::forget_queued() {
+  in_multi_ = multi_failed_ = false;
+  queued_.clear();
+  queued_bytes_ = 0;
+  note_card();
 }
 
 Connection::Step Connection::take_known(const Command& command, Args args) {
   const std::string_view name = command.name;
   const bool of_the_moment = name == "auth" || name == "hello" || name == "quit" || name == "reset";
   if (command.place == Place::connection && !batch_.empty()) return Step::batch;
-  if (!authenticated_ && !of_the_moment) {
-    reply().error("NOAUTH Authentication required.");
-    return Step::done;
-  }
+  if (!authenticated_ && !of_the_moment) return refuse(command, "NOAUTH Authentication required.");
   const bool subscribes = !channels_.empty() || !patterns_.empty();
   if (subscribes && protocol_ == resp::Protocol::resp2) {
     const bool allowed = name == "quit" || name == "reset" || name == "ping" || name == "subscribe" ||
@@ -252,10 +254,10 @@ Connection::Step Connection::take_known(const Command& command, Args args) {
       if (!batch_.empty()) return Step::batch;
       std::string full(name);
       if (name == "client" || name == "config" || name == "pubsub") full += "|" + lower(std::string(args[1]));
-      reply().error(
+      return refuse(
+          command,
           "ERR Can't execute '" + full +
-          "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
-      return Step::done;
+              "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
     }
   }
   if (in_multi_ && queue(command, args)) return Step::done;

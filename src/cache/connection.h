@@ -82,7 +82,9 @@ class Connection {
 
   Step take(Args args);
   Step take_known(const Command& command, Args args);
-  Step refuse_queueing(std::string_view error);
+  Step refuse(std::string_view error);
+  Step refuse(const Command& command, std::string_view error);
+  void forget_queued();
   bool queue(const Command& command, Args args);
   void deliver(const Publication& publication, const std::string* pattern);
   void note_card();

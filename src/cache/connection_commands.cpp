@@ -35,7 +35,7 @@ std::string upper(std::string_view text) {
 }
 
 std::string unknown_subcommand(std::string_view of, std::string_view typed) {
-  return "ERR unknown subcommand '" + std::string(typed.substr(0, 128)) + "'. Try " + upper(of) + " HELP.";
+  return "ERR unknown subcommand '" + shown(typed) + "'. Try " + upper(of) + " HELP.";
 }
 std::string wrong_arity(std::string_view of, std::string_view subcommand) {
   return "ERR wrong number of arguments for '" + std::string(of) + "|" + lower(std::string(subcommand)) +
@@ -124,10 +124,7 @@ Connection::Step Connection::on_connection_command(const Command& command, Args 
     if (!in_multi_) {
       reply().error("ERR DISCARD without MULTI");
     } else {
-      in_multi_ = multi_failed_ = false;
-      queued_.clear();
-      queued_bytes_ = 0;
-      note_card();
+      forget_queued();
       reply().simple("OK");
     }
   } else if (name == "reset") {
@@ -193,7 +190,7 @@ void Connection::on_hello(Args args) {
       if (!set_name(args[i + 1])) return reply().error(kBadName);
       i += 2;
     } else {
-      return reply().error("ERR Syntax error in HELLO option '" + std::string(args[i].substr(0, 128)) + "'");
+      return reply().error("ERR Syntax error in HELLO option '" + shown(args[i]) + "'");
     }
   }
   if (!authenticated_)
@@ -224,9 +221,7 @@ void Connection::on_hello(Args args) {
 
 void Connection::reset() {
   unsubscribe_all();
-  in_multi_ = multi_failed_ = false;
-  queued_.clear();
-  queued_bytes_ = 0;
+  forget_queued();
   protocol_ = Protocol::resp2;
   database_ = 0;
   text_.name.clear();
@@ -272,7 +267,7 @@ void Connection::on_client(Args args) {
   } else if (iequals(what, "SETINFO")) {
     const bool library = iequals(args[2], "LIB-NAME");
     if (!library && !iequals(args[2], "LIB-VER"))
-      return reply().error("ERR Unrecognized option '" + std::string(args[2].substr(0, 128)) + "'");
+      return reply().error("ERR Unrecognized option '" + shown(args[2]) + "'");
     if (!is_name(args[3]))
       return reply().error("ERR " + lower(std::string(args[2])) +
                            " cannot contain spaces, newlines or special characters.");
@@ -298,7 +293,7 @@ void Connection::on_client_list(Args args) {
       type = args[3];
       const bool known = iequals(type, "normal") || iequals(type, "pubsub") || iequals(type, "master") ||
                          iequals(type, "replica") || iequals(type, "slave");
-      if (!known) return reply().error("ERR Unknown client type '" + std::string(type.substr(0, 128)) + "'");
+      if (!known) return reply().error("ERR Unknown client type '" + shown(type) + "'");
     } else {
       return reply().error(kSyntaxError);
     }

@@ -28,8 +28,43 @@ struct Terms {
 
 struct Outcome {
   Bytes replies;
-  Dot last;  // the last write; zero when there was none
+  Dot last;  // the last write of this node; zero when there was none
 };
+
+// What the sender knows, which the other side waits for: all that a client was told it finds wherever it is
+// served.
+constexpr size_t kMaxKnown = 4096;
+
+void put(Writer& out, const std::vector<Dot>& known) {
+  out.varint(known.size());
+  for (const Dot& dot : known) {
+    out.id(dot.origin.node);
+    out.u64(dot.origin.incarnation);
+    out.u64(dot.seq);
+  }
+}
+
+std::vector<Dot> get_known(Reader& in) {
+  std::vector<Dot> known;
+  const uint64_t count = in.varint();
+  if (count > kMaxKnown) in.fail();
+  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    Dot dot;
+    dot.origin.node = in.id<NodeId>();
+    dot.origin.incarnation = in.u64();
+    dot.seq = in.u64();
+    known.push_back(dot);
+  }
+  return known;
+}
+
+runtime::Task<bool> applied(ReplicatedCache& cache, const std::vector<Dot>& known, MonoTime deadline) {
+  for (const Dot& dot : known) {
+    const bool here = co_await cache.applied(dot, deadline);
+    if (!here) co_return false;
+  }
+  co_return true;
+}
 
 Outcome failed(Items items, resp::Protocol protocol, std::string_view text) {
   Outcome out;
@@ -63,15 +98,13 @@ runtime::Task<Outcome> carry_out_to_level(ReplicatedCache& cache, const Terms& t
   co_return out;
 }
 
-Bytes request_of(const ReplicatedCache& cache, const Terms& terms, Items items) {
+Bytes request_of(ReplicatedCache& cache, const Terms& terms, Items items) {
   Bytes request;
   Writer out(request);
   out.string(terms.name);
   out.u8(static_cast<uint8_t>(terms.protocol));
   out.u8(static_cast<uint8_t>(terms.ack));
-  const Dot last = cache.last();
-  out.u64(last.origin.incarnation);
-  out.u64(last.seq);
+  put(out, cache.known());
   Batch batch;
   for (const Item& item : items) batch.add(item.database, item.args);
   out.raw(batch.view());
@@ -92,16 +125,13 @@ runtime::Task<Outcome> ask(ReplicatedCache& cache, const Terms& terms, NodeId ho
                          answer.error().message());
   }
   Reader in(*answer);
+  const std::vector<Dot> known = get_known(in);
   Outcome out;
-  out.last.origin.node = home;
-  out.last.origin.incarnation = in.u64();
-  out.last.seq = in.u64();
   const ByteView replies = in.raw(in.remaining());
   if (!in.ok())
     co_return failed(items, terms.protocol, "ERR the node that decides about this key spoke nonsense");
   out.replies.assign(replies.begin(), replies.end());
-  // What the client reads next, here, has to show what it was told.
-  (void)co_await cache.applied(out.last, deadline);
+  (void)co_await applied(cache, known, deadline);
   co_return out;
 }
 
@@ -139,27 +169,22 @@ runtime::Task<Bytes> run_there(ReplicatedCache& cache, Terms terms, Bytes bytes,
   co_return replies;
 }
 
-runtime::Task<Result<Bytes>> answer(ReplicatedCache& cache, NodeId from, Bytes request) {
+runtime::Task<Result<Bytes>> answer(ReplicatedCache& cache, Bytes request) {
   Reader in(request);
   Terms terms;
   terms.name = in.string(kMaxName);
   terms.protocol = in.u8() == 3 ? resp::Protocol::resp3 : resp::Protocol::resp2;
   terms.ack = static_cast<AckLevel>(in.u8());
-  Dot known;
-  known.origin.node = from;
-  known.origin.incarnation = in.u64();
-  known.seq = in.u64();
+  const std::vector<Dot> known = get_known(in);
   const auto items = Batch::parse(in.raw(in.remaining()));
   if (!in.ok() || !items || terms.ack > AckLevel::all) co_return Error(Code::protocol, "malformed commands");
   if (!cache.ready()) co_return Error(Code::unavailable, "it has yet to catch up with the cluster");
-  // What the client wrote before, there, is known here before it is decided.
-  const bool here = co_await cache.applied(known, cache.loop().now() + kPatience);
+  const bool here = co_await applied(cache, known, cache.loop().now() + kPatience);
   if (!here) co_return Error(Code::timeout, "what was written before has not arrived");
   Outcome outcome = co_await carry_out_to_level(cache, terms, *items);
   Bytes out;
   Writer writer(out);
-  writer.u64(outcome.last.origin.incarnation);
-  writer.u64(outcome.last.seq);
+  put(writer, cache.known());
   writer.raw(outcome.replies);
   co_return out;
 }
@@ -199,9 +224,8 @@ std::optional<std::vector<Item>> Batch::parse(ByteView bytes) {
 // ---------------------------------------------------------------- the executor
 
 void Executor::serve(ReplicatedCache& cache) {
-  cache.calls().answer(cluster::Service::cache_commands, [&cache](NodeId from, Bytes request) {
-    return answer(cache, from, std::move(request));
-  });
+  cache.calls().answer(cluster::Service::cache_commands,
+                       [&cache](NodeId, Bytes request) { return answer(cache, std::move(request)); });
 }
 
 void Executor::read(int database, const Command& command, Args args, resp::ReplyWriter& reply) const {

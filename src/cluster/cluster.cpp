@@ -556,6 +556,7 @@ void Cluster::on_event(replication::Event event) {
     if (journal_) journal_->settled();
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
     applied_.note(covered->origin, covered->prefix);
+    cache_.note_applied({covered->origin, covered->prefix});
     applied_event_.notify_all();
   } else if (auto* claim = std::get_if<replication::FalseClaim>(&event)) {
     log_.warn("a member says that it has writes of this node that were never made",
@@ -696,6 +697,7 @@ void Cluster::note_nobody_asked(AckLevel level) {
 Dot Cluster::write(replication::Op op) {
   const Dot dot = replication_.append(std::move(op), ports_.loop.now());
   applied_.note(dot.origin, dot.seq);
+  cache_.note_applied(dot);
   return dot;
 }
 

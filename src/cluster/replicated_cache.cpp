@@ -32,7 +32,17 @@ Result<Dot> ReplicatedCache::clear(std::string_view space) {
 
 void ReplicatedCache::flush() { cluster_.pump(); }
 
-Dot ReplicatedCache::last() const { return {cluster_.self_, cluster_.replication_.own_seq()}; }
+void ReplicatedCache::note_applied(const Dot& end) {
+  moved_[end.origin] = {end.seq, cluster_.ports_.loop.now()};
+}
+
+std::vector<Dot> ReplicatedCache::known() {
+  const MonoTime now = cluster_.ports_.loop.now();
+  std::erase_if(moved_, [now](const auto& each) { return now - each.second.when > kLately; });
+  std::vector<Dot> out;
+  for (const auto& [origin, end] : moved_) out.push_back({origin, end.seq});
+  return out;
+}
 
 NodeId ReplicatedCache::self() const { return cluster_.self_.node; }
 

@@ -7,6 +7,9 @@
 // or in a split, two nodes may decide for one key.
 #pragma once
 
+#include <map>
+#include <vector>
+
 #include "base/node.h"
 #include "base/result.h"
 #include "cluster/ack_level.h"
@@ -34,8 +37,12 @@ class ReplicatedCache {
   Result<Dot> remove(const store::Key& key);
   Result<Dot> clear(std::string_view space);
   void flush();
-  // The last write of this node, of whatever kind.
-  Dot last() const;
+  // What a node has to have applied to know all that is known here: the end of each log that moved lately.
+  // What moved before then is everywhere, or a link is broken.
+  static constexpr Duration kLately = 5s;
+  std::vector<Dot> known();
+  // More of this log is applied here; said by the cluster.
+  void note_applied(const Dot& end);
 
   NodeId self() const;
   NodeId home_of(const store::Key& key) const;
@@ -51,7 +58,12 @@ class ReplicatedCache {
   runtime::Task<bool> applied(Dot position, MonoTime deadline);
 
  private:
+  struct End {
+    uint64_t seq = 0;
+    MonoTime when;
+  };
   Cluster& cluster_;
+  std::map<Replica, End> moved_;
 };
 
 }  // namespace kith::cluster

@@ -102,6 +102,30 @@ TEST_F(CacheScenario, AClientSeesItsOwnWritesWhereverTheyAreDecided) {
   }
 }
 
+// A transaction is carried out at the home of its first key, and finds there what other homes have decided.
+TEST_F(CacheScenario, ATransactionKnowsWhatItsClientWasToldByOtherHomes) {
+  start_caches();
+  std::array<std::string, 3> keys;
+  for (int i = 0; keys[0].empty() || keys[1].empty() || keys[2].empty(); ++i)
+    keys[index_of(home(0, std::to_string(i)))] = std::to_string(i);
+  // What the home of keys[1] writes reaches the home of keys[2] late.
+  world.block(nodes[1]->host, nodes[2]->host);
+  EXPECT_EQ(ask(0, {"INCR", keys[1]}), ":1\r\n");
+  cache::Batch batch;
+  const std::vector<std::string_view> first = {"INCR", keys[2]}, second = {"INCR", keys[1]};
+  batch.add(0, first);
+  batch.add(0, second);
+  std::optional<Bytes> answer;
+  runtime::Scope scope;
+  scope.spawn(
+      keep(executors[0]->run(nodes[0]->ports->loop, std::move(batch), resp::Protocol::resp2, true), answer));
+  world.run_for(200ms);
+  EXPECT_FALSE(answer);
+  world.heal();
+  ASSERT_TRUE(world.run_while_not([&] { return answer.has_value(); }, 10s));
+  EXPECT_EQ(to_string(*answer), ":1\r\n:2\r\n");
+}
+
 TEST_F(CacheScenario, WhenAHomeDiesAnotherDecidesAndNothingThatWasConfirmedIsLost) {
   start_caches();
   for (int i = 0; i < 30; ++i) EXPECT_EQ(ask(0, {"INCR", "k" + std::to_string(i)}), ":1\r\n");
@@ -179,8 +203,7 @@ TEST_F(CacheScenario, WhatAMemberAsksThatIsMalformedIsRefusedAndTheLinkStays) {
   out.string("shared");
   out.u8(2);
   out.u8(0);
-  out.u64(0);
-  out.u64(0);
+  out.varint(0);  // nothing is known
   cache::Batch batch;
   const std::vector<std::string_view> args = {"NOSUCH", "x"};
   batch.add(0, args);
