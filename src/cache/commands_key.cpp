@@ -191,7 +191,7 @@ void scan(Keyspace& keys, Args args, ReplyWriter& reply) {
   for (; shard < kShards && seen < wanted.count; ++shard) {
     keys.visit(shard, [&](const std::string& key) {
       ++seen;
-      if (wanted.strings && glob_matches(wanted.pattern, key)) found.push_back(key);
+      if (wanted.strings && key_matches(wanted.pattern, key)) found.push_back(key);
     });
   }
   reply.array(2);
@@ -204,7 +204,7 @@ void keys(Keyspace& keys, Args args, ReplyWriter& reply) {
   std::vector<std::string> found;
   for (size_t shard = 0; shard < kShards; ++shard)
     keys.visit(shard, [&](const std::string& key) {
-      if (glob_matches(args[1], key)) found.push_back(key);
+      if (key_matches(args[1], key)) found.push_back(key);
     });
   reply.array(found.size());
   for (const std::string& key : found) reply.bulk(key);

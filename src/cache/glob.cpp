@@ -48,6 +48,7 @@ bool matches_one(std::string_view pattern, char c, size_t& used) {
 }  // namespace
 
 bool glob_matches(std::string_view pattern, std::string_view text) {
+  if (text.empty()) return pattern.empty();  // as Redis: a star does not match nothing at all
   size_t at = 0, next = 0;
   size_t star = std::string_view::npos, taken = 0;  // the last star, and how much of the text it takes
   while (next < text.size()) {

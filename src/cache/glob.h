@@ -9,4 +9,9 @@ namespace kith::cache {
 // In time of the product of both lengths at worst: a star is tried again from the last one only.
 bool glob_matches(std::string_view pattern, std::string_view text);
 
+// Of keys "*" means all, the empty one among them.
+inline bool key_matches(std::string_view pattern, std::string_view key) {
+  return pattern == "*" || glob_matches(pattern, key);
+}
+
 }  // namespace kith::cache

