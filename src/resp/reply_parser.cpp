@@ -51,10 +51,10 @@ ReplyParser::State ReplyParser::read_value() {
   std::string_view line;
   const Line found = find_line(text, 1, kMaxLine, seen_, line);
   if (found == Line::incomplete) return State::incomplete;
-  if (found == Line::too_long) return refuse("a line is too long");
+  if (found == Line::too_long) return refuse_size("a line is too long");
   if (found == Line::malformed || line.find('\n') != std::string_view::npos)
     return refuse("a line does not end in CR LF");
-  if (line.size() + 3 > limits_.max_bytes - bytes_) return refuse("the reply is too large");
+  if (line.size() + 3 > limits_.max_bytes - bytes_) return refuse_size("the reply is too large");
   bytes_ += line.size() + 3;
   input_.consume(line.size() + 3);  // the view stays: nothing is received before it was used
   return read_line_value(text.front(), line);
@@ -106,7 +106,7 @@ ReplyParser::State ReplyParser::begin_bulk(Reply::Type type, std::string_view li
   const auto size = parse_integer(line);
   if (!size || *size < 0) return refuse("a length that is none");
   const size_t left = limits_.max_bytes - bytes_;
-  if (left < 2 || static_cast<uint64_t>(*size) > left - 2) return refuse("the reply is too large");
+  if (left < 2 || static_cast<uint64_t>(*size) > left - 2) return refuse_size("the reply is too large");
   if (type == Reply::Type::verbatim && *size < static_cast<int64_t>(kVerbatimFormat))
     return refuse("a verbatim string without format");
   bulk_ = Bulk{type, static_cast<size_t>(*size)};
@@ -139,7 +139,7 @@ ReplyParser::State ReplyParser::begin_aggregate(char type, std::string_view line
   const size_t left = limits_.max_elements - elements_;
   // An aggregate counts itself, so that empty ones are not free.
   if (left < 1 || static_cast<uint64_t>(*count) > (left - 1) / (pairs ? 2 : 1))
-    return refuse("the reply has too many elements");
+    return refuse_size("the reply has too many elements");
   const size_t items = static_cast<size_t>(*count) * (pairs ? 2 : 1);
   elements_ += 1 + items;
   Frame frame{.reply = {}, .left = items, .attribute = type == '|'};
@@ -150,7 +150,7 @@ ReplyParser::State ReplyParser::begin_aggregate(char type, std::string_view line
     default: frame.reply.type = Reply::Type::array; break;
   }
   if (items == 0) return frame.attribute ? State::reply : place(std::move(frame.reply));
-  if (stack_.size() >= limits_.max_depth) return refuse("the reply is too deep");
+  if (stack_.size() >= limits_.max_depth) return refuse_size("the reply is too deep");
   frame.reply.items.reserve(std::min(items, kFirstItems));
   stack_.push_back(std::move(frame));
   return State::reply;
@@ -174,6 +174,11 @@ ReplyParser::State ReplyParser::place(Reply value) {
 ReplyParser::State ReplyParser::refuse(std::string_view why) {
   error_ = why;
   return State::refused;
+}
+
+ReplyParser::State ReplyParser::refuse_size(std::string_view why) {
+  over_limit_ = true;
+  return refuse(why);
 }
 
 }  // namespace kith::resp

@@ -42,6 +42,8 @@ class ReplyParser {
   // Once after each State::reply.
   Reply take() { return std::move(result_); }
   std::string_view error() const { return error_; }
+  // Whether it was refused for a limit of ours; else it is malformed.
+  bool over_limit() const { return over_limit_; }
 
   // Whether nothing has come beyond the last reply.
   bool idle() const { return input_.empty() && stack_.empty() && !bulk_; }
@@ -70,6 +72,7 @@ class ReplyParser {
   // Puts a whole value where it belongs; the last one of an aggregate ends that as well.
   State place(Reply value);
   State refuse(std::string_view why);
+  State refuse_size(std::string_view why);
 
   ReplyLimits limits_;
   InputBuffer input_;
@@ -81,6 +84,7 @@ class ReplyParser {
   bool whole_ = false;        // result_ holds it
   Reply result_;
   std::string_view error_;  // a literal
+  bool over_limit_ = false;
 };
 
 }  // namespace kith::resp

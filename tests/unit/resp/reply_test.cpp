@@ -176,6 +176,17 @@ TEST(RespReply, IsRefusedBeforeMemoryIsTakenForWhatItClaims) {
   EXPECT_TRUE(refused(empty_attributes, {.max_elements = 50}));
 }
 
+TEST(RespReply, IsRefusedForALimitOrForItsForm) {
+  ReplyParser large({.max_bytes = 16});
+  large.feed(as_bytes("$10\r\n"));
+  EXPECT_EQ(large.next(), State::refused);
+  EXPECT_TRUE(large.over_limit());
+  ReplyParser malformed;
+  malformed.feed(as_bytes("$x\r\n"));
+  EXPECT_EQ(malformed.next(), State::refused);
+  EXPECT_FALSE(malformed.over_limit());
+}
+
 TEST(RespReply, IsRefusedWhenItIsTooDeep) {
   std::string text;
   for (int i = 0; i < 8; ++i) text += "*1\r\n";
