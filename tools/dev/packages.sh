@@ -7,7 +7,7 @@
   build_packages=(g++ cmake=cmake ninja=ninja-build ccache=ccache ld.lld=lld pkg-config=pkg-config
     libboost1.81-dev libboost-json1.81-dev libssl-dev libyaml-cpp-dev libspdlog-dev libcli11-dev
     libcjose-dev libjansson-dev libc-ares-dev)
-  unit_packages=(python3=python3 libgtest-dev libgmock-dev)
+  unit_packages=(python3=python3 libgtest-dev libgmock-dev redis-server=redis-server redis-cli=redis-tools)
   demo_packages=(python3=python3 haproxy=haproxy)
   integration_packages=(python3=python3 openssl=openssl curl=curl dnsmasq-base bind9 bind9-dnsutils
     redis-server=redis-server redis-cli=redis-tools python3-redis node=nodejs npm=npm)
