@@ -62,6 +62,7 @@ runtime::Task<Result<Reply>> RedisClient::call(std::string key, Bytes command, M
     if (reply && !behind && !is_direction(*reply, asked)) co_return reply;
     if (!reply && (reply.error().code() == Code::limit || loop().now() >= trip.deadline)) co_return reply;
     if (reply) {
+      if (behind || reply->error_code() == "READONLY") node->forget_role();
       const std::string words = behind ? "it is a replica" : printable(reply->text);
       last = Error(Code::unavailable, "redis " + asked.text() + ": " + words, Side::upstream);
       node = co_await after_reply(trip, *reply, asked);

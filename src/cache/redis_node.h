@@ -28,8 +28,9 @@ class RedisNode {
   runtime::Task<Result<resp::Reply>> ask(ByteView commands, size_t replies, MonoTime deadline);
 
   const RedisAddress& address() const { return address_; }
-  // As it said when it was last connected with.
+  // As it said when it was last connected with; forget_role() lets it say so again before it is next asked.
   bool is_replica() const { return replica_; }
+  void forget_role() { drop_kept(); }
   bool in_use() const { return users_ > 0; }
   bool has_connections() const { return open_ > 0; }
 

@@ -199,7 +199,9 @@ RedisCluster::RedisCluster() {
 
 std::unique_ptr<RedisServer> RedisCluster::start_member() {
   return std::make_unique<RedisServer>(std::vector<std::string>{
-      "--cluster-enabled", "yes", "--cluster-port", "BUS_PORT", "--cluster-node-timeout", "1000"});
+      "--cluster-enabled", "yes", "--cluster-port", "BUS_PORT", "--cluster-node-timeout", "1000",
+      // A replica is named once it has heard a ping.
+      "--repl-ping-replica-period", "1"});
 }
 
 void RedisCluster::meet(const RedisServer& member) {
