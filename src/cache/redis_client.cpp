@@ -15,7 +15,8 @@ constexpr Duration kMaxPause = 250ms;
 constexpr Duration kRefreshPause =
     100ms;  // between two requests for the map: a fault does not flood the nodes
 constexpr size_t kQuickRedirections = 5;  // then the nodes disagree, and are given time
-constexpr size_t kMaxSteps = 100;         // of one call; its deadline ends it sooner
+constexpr size_t kManyNodes = 2 * kMaxRedisNodes;
+constexpr size_t kMaxSteps = 100;  // of one call; its deadline ends it sooner
 
 // The server cannot answer now, and will.
 bool says_later(std::string_view code) {
@@ -46,6 +47,8 @@ RedisClient::~RedisClient() = default;
 
 runtime::Task<Result<Reply>> RedisClient::call(std::string key, Bytes command, MonoTime deadline) {
   Trip trip{.slot = slot_of(key), .deadline = std::min(deadline, loop().now() + config_->command_timeout)};
+  if (loop().now() >= trip.deadline)
+    co_return Error(Code::timeout, "redis: there is no time left to ask", Side::client);
   if (stale_) {
     const RedisAddress nobody;
     co_await refresh(trip.deadline, nobody);
@@ -105,6 +108,7 @@ runtime::Task<RedisNode*> RedisClient::after_reply(Trip& trip, const Reply& repl
 }
 
 RedisNode* RedisClient::follow(Trip& trip, const Redirect& redirect) {
+  if (nodes_.size() >= kManyNodes) forget_unused();  // servers name whom they like
   RedisNode& named = node_at(redirect.to);
   trip.asking = redirect.ask;
   if (!redirect.ask) {
