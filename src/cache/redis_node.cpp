@@ -41,7 +41,8 @@ runtime::Task<Result<resp::Reply>> RedisNode::ask_connected(ByteView commands, s
 
 runtime::Task<Result<RedisNode::Lease>> RedisNode::acquire(MonoTime deadline) {
   for (;;) {
-    if (auto kept = take_kept()) co_return Lease{std::move(kept), false};
+    Lease lease{.connection = take_kept(), .fresh = false};
+    if (lease.connection) co_return lease;
     if (ports_.loop.now() < down_until_ && why_) co_return *why_;
     if (open_ < config_.pool_size) co_return co_await connect(deadline);
     const bool freed = co_await freed_.wait_until(ports_.loop, deadline);

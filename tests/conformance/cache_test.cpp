@@ -226,6 +226,7 @@ Task<void> churn(Cache& cache, Loop& here, std::string space, int task, std::ato
 TEST_P(CacheTest, IsUsedFromAllLoopsAtOnce) {
   std::atomic<int> good = 0;
   std::vector<std::pair<size_t, Make>> tasks;
+  tasks.reserve(40);
   for (int task = 0; task < 40; ++task) {
     tasks.emplace_back(static_cast<size_t>(task) % stage_->loops(), [this, task, &good](Loop& here) {
       return churn(stage_->cache(), here, space_, task, good);
@@ -255,6 +256,7 @@ class RealStage : public Stage {
   size_t loops() const override { return loops_.count(); }
   void run(std::vector<std::pair<size_t, Make>> tasks) override {
     std::vector<std::future<void>> ends;
+    ends.reserve(tasks.size());
     for (auto& [loop, make] : tasks) ends.push_back(loops_.start(loop, std::move(make)));
     for (std::future<void>& end : ends) end.wait();
   }

@@ -36,7 +36,7 @@ class RealLoops {
     auto ended = std::make_shared<std::promise<void>>();
     std::future<void> future = ended->get_future();
     runtime_.worker(loop).post([this, loop, make = std::move(make), ended = std::move(ended)] {
-      scopes_[loop].spawn(body(std::move(make), runtime_.worker(loop), std::move(ended)));
+      scopes_[loop].spawn(body(make, runtime_.worker(loop), ended));
     });
     return future;
   }

@@ -299,6 +299,7 @@ TEST(RedisCache, UsesNoMoreConnectionsThanItMay) {
     }
   };
   std::vector<std::future<void>> ends;
+  ends.reserve(100);
   for (int task = 0; task < 100; ++task) {
     ends.push_back(client.loops().start(
         0, [&, task](Loop& here) { return Body::run(client.cache(), here, task, good); }));
@@ -421,9 +422,11 @@ TEST(RedisCache, ReadsAndWritesWhileASlotMoves) {
   RedisServer &source = cluster.master(from), &target = cluster.master(to);
   Traffic traffic;
   std::vector<std::future<void>> ends;
+  ends.reserve(2);
   for (size_t loop = 0; loop < 2; ++loop) {
     ends.push_back(client.loops().start(loop, [&, loop](Loop& here) {
       std::vector<std::string> own;
+      own.reserve(keys.size());
       for (const std::string& key : keys) own.push_back(key + (loop == 0 ? "a" : "b"));
       return Traffic::run(client.cache(), here, own, traffic);
     }));
@@ -479,6 +482,7 @@ TEST(RedisCache, FailsOnlyWhereANodeOfAClusterIsDead) {
     cluster.master(i).command({"CONFIG", "SET", "cluster-require-full-coverage", "no"});
   Client client(config_for(cluster));
   std::vector<std::string> keys;
+  keys.reserve(30);
   for (int i = 0; i < 30; ++i) keys.push_back("key" + std::to_string(i));
   for (const std::string& key : keys) ASSERT_TRUE(client.set(key, {1}));
   cluster.master(1).kill();

@@ -44,7 +44,9 @@ sockaddr_in loopback(uint16_t port) {
 class Socket {
  public:
   Socket() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
-  ~Socket() { ::close(fd_); }
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
@@ -61,7 +63,15 @@ class Socket {
     EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size), 0);
     return ntohs(at.sin_port);
   }
+  // Also where connections of a server that was killed are not quite over.
+  bool bind(uint16_t port) const {
+    const int on = 1;
+    ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in at = loopback(port);
+    return ::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+  }
   int fd() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -91,6 +101,7 @@ std::optional<resp::Reply> exchange(uint16_t port, const std::vector<std::string
 // What runs in the child between fork and exec may only make system calls.
 int spawn(const std::vector<std::string>& arguments, const std::string& directory) {
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const int pid = ::fork();
@@ -124,6 +135,7 @@ RedisServer::RedisServer(std::vector<std::string> arguments) : arguments_(std::m
 
 RedisServer::~RedisServer() {
   kill();
+  if (held_ >= 0) ::close(held_);
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
 }
@@ -131,6 +143,7 @@ RedisServer::~RedisServer() {
 void RedisServer::start() { ASSERT_TRUE(try_start()) << "redis-server does not start again"; }
 
 bool RedisServer::try_start() {
+  if (held_ >= 0) ::close(std::exchange(held_, -1));
   std::vector<std::string> all{"redis-server",
                                "--port",
                                std::to_string(port_),
@@ -172,6 +185,10 @@ void RedisServer::kill() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
+  // Nobody listens there, and nobody else comes to.
+  Socket place;
+  EXPECT_TRUE(place.bind(port_));
+  held_ = place.release();
 }
 
 void RedisServer::pause(bool on) { ::kill(pid_, on ? SIGSTOP : SIGCONT); }

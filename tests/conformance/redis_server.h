@@ -22,7 +22,7 @@ class RedisServer {
 
   RedisAddress address() const { return {"127.0.0.1", port_}; }
   std::string directory() const { return directory_; }
-  // As kill -9; start() begins anew, empty, with the same port and arguments.
+  // As kill -9; connecting is refused. start() begins anew, empty, with the same port and arguments.
   void kill();
   void start();
   // SIGSTOP and SIGCONT.
@@ -41,6 +41,7 @@ class RedisServer {
   uint16_t port_ = 0;
   uint16_t bus_port_ = 0;
   int pid_ = -1;
+  int held_ = -1;  // a socket that keeps the port while the server is dead
 };
 
 // Three masters with a third of the slots each.

@@ -120,7 +120,7 @@ template <size_t N>
 using Servers = std::array<std::unique_ptr<FakeRedis>, N>;
 
 template <size_t N, class Test>
-void with_servers(std::array<FakeRedis::Answer, N> answers, Test test) {
+void with_servers(const std::array<FakeRedis::Answer, N>& answers, Test test) {
   struct Body {
     static Task<void> run(Ports& ports, std::array<FakeRedis::Answer, N> said, Test body) {
       Servers<N> servers;
@@ -292,7 +292,8 @@ TEST(RedisClient, TakesNoMapThatMakesNoSense) {
       EXPECT_EQ(got, "second");
     }
   };
-  with_servers<2>({always("$5\r\nfirst\r\n"), always("$6\r\nsecond\r\n")}, Body::run);
+  const FakeRedis::Answer first = always("$5\r\nfirst\r\n"), second = always("$6\r\nsecond\r\n");
+  with_servers<2>({first, second}, Body::run);
 }
 
 TEST(RedisClient, KeepsAwayFromReplicasWhereThereIsAPrimary) {
@@ -307,7 +308,8 @@ TEST(RedisClient, KeepsAwayFromReplicasWhereThereIsAPrimary) {
       EXPECT_EQ(old, "old");
     }
   };
-  with_servers<2>({always("$3\r\nold\r\n"), always("$3\r\nnew\r\n")}, Body::run);
+  const FakeRedis::Answer first = always("$3\r\nold\r\n"), second = always("$3\r\nnew\r\n");
+  with_servers<2>({first, second}, Body::run);
 }
 
 }  // namespace

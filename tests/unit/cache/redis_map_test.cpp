@@ -43,7 +43,7 @@ TEST(RedisMap, ReadsTheRangesOfACluster) {
 }
 
 TEST(RedisMap, TakesTheHostThatWasAskedForOneThatIsNotKnown) {
-  for (Reply host : {Reply{}, text(""), text("?")}) {
+  for (const Reply& host : {Reply{}, text(""), text("?")}) {
     auto ranges = parse_slots(list({range(0, 1, host, 7001)}), kAsked);
     ASSERT_TRUE(ranges);
     EXPECT_EQ((*ranges)[0].master, (RedisAddress{"10.0.0.1", 7001}));
