@@ -13,6 +13,7 @@ constexpr double kHalfLife = 60;             // seconds, of a penalty
 constexpr double kDampedFrom = 2.5, kDampedTo = 1;
 constexpr Duration kCloneWindow = 30s;  // two foreign words within it are a second process
 constexpr Duration kRefutePause = 100ms;
+constexpr Duration kFirmContact = 500ms;
 constexpr Duration kWatchPause = 10s;   // between rounds past those who are gone, in an unchanged view
 constexpr Duration kForgetPause = 60s;  // between looks for those who have been gone long enough
 
@@ -45,11 +46,11 @@ Peer* Core::learn(const RecordRef& news, const NodeId& from) {
   if (peer == nullptr) {
     peer = add_peer(news, from);
     if (peer == nullptr) return nullptr;
-  } else if (record.version() <= peer->record().version()) {
-    return peer;
-  } else {
+  } else if (record.version() > peer->record().version()) {
     raise(*peer, news);
-  }
+  } else if (peer->in_view || peer->waiting || record.version() < peer->record().version()) {
+    return peer;
+  }  // else it came by a link of ours that ended before it was taken in, and others have taken it in
   spread(news, from);
   if (!peer->in_view && !peer->is_down() && !peer->has_left()) enter(*peer);
   return peer;
@@ -150,7 +151,9 @@ void Core::answer_claim() {
   for (const auto& [id, edge] : edges_) {
     if (!edge.neighbour || !edge.peer.in_view) continue;
     ++around;
-    if (edge.contact) ++contacts;
+    // In a large cluster a moment is not enough: of ten around a node that loses most, half may be heard for
+    // one.
+    if (edge.contact && (!rings_ || now_ >= edge.contact_since + kFirmContact)) ++contacts;
   }
   if (2 * contacts < around || now_ < refute_after_) return;
   self_.sequence = claimed_->sequence;

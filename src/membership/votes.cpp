@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kMaxWords = 64;          // about one suspect; ten observers have something to say
 constexpr Duration kAlertsSettle = 50ms;  // without a new alert: what one event causes is told by then
+constexpr Duration kHangMemory = 10s;     // in which a hang is taken for one of several
 constexpr uint8_t kMuteHealth = 8;
 
 }  // namespace
@@ -242,7 +243,8 @@ void Core::drop_suspect(const NodeId& id) {
 }
 
 // What the alerts about a member come to. An observer that is accused itself can say nothing any more, so
-// it is taken to agree: of those who fail together none covers the other.
+// it is taken to agree, where others speak: of those who fail together none covers the other, and the last
+// word of one that hung counts for as little as its silence.
 Core::Evidence Core::weigh(const NodeId& id, Suspect& suspect, const std::set<NodeId>& accused) {
   Evidence out;
   if (suspect.epoch != epoch_) {
@@ -253,7 +255,7 @@ Core::Evidence Core::weigh(const NodeId& id, Suspect& suspect, const std::set<No
   uint16_t slots = 0;
   for (auto& [observer, word] : suspect.words) {
     if (word.vote.verdict == Verdict::ok) ++out.objections;
-    if (!is_bad(word.vote.verdict) || word.vote.about != version) continue;
+    if (!is_bad(word.vote.verdict) || word.vote.about != version || accused.contains(observer)) continue;
     uint16_t standing = 0;
     for (size_t ring = 0; ring < kRings; ++ring) {
       if (suspect.observers[ring] == observer) standing |= static_cast<uint16_t>(1 << ring);
@@ -276,8 +278,13 @@ void Core::consider_cut() {
   suspects_changed_ = false;
   cut_at_ = kNever;
   std::vector<NodeId> open;
-  for (const auto& [id, suspect] : suspects_) {
+  for (auto& [id, suspect] : suspects_) {
     auto peer = peers_.find(id);
+    // Who is gone cannot take back what it said.
+    std::erase_if(suspect.words, [this](const auto& word) {
+      auto observer = peers_.find(word.first);
+      return word.first != self_.id && (observer == peers_.end() || !observer->second.in_view);
+    });
     bool bad = std::any_of(suspect.words.begin(), suspect.words.end(),
                            [](const auto& word) { return is_bad(word.second.vote.verdict); });
     if (bad && peer != peers_.end() && peer->second.in_view) open.push_back(id);
@@ -313,15 +320,20 @@ void Core::consider_cut() {
   const Duration wait = crash ? config_.cut_wait : config_.hang_cut_wait;
   const bool open_ends = unsure || !likely.empty() || (stirring && !crash);
   const bool waited = now_ >= cut_since_ + wait;
-  const bool settled = !open_ends && now_ >= last_alert_ + kAlertsSettle;
+  // Nor is it told of at once when a hang was lately: there may be more of them.
+  const bool may_settle = !open_ends && (crash || !hang_cut_ || now_ >= *hang_cut_ + kHangMemory);
+  const bool settled = may_settle && now_ >= last_alert_ + kAlertsSettle;
   if (!waited && !settled) {
     cut_at_ = cut_since_ + wait;
-    if (!sure.empty() && !open_ends) cut_at_ = std::min(cut_at_, last_alert_ + kAlertsSettle);
+    if (!sure.empty() && may_settle) cut_at_ = std::min(cut_at_, last_alert_ + kAlertsSettle);
     return;
   }
   cut_since_ = kNever;
   if (waited) sure.merge(likely);
-  for (const auto& [id, why] : sure) declare_down(peers_.at(id), why);
+  for (const auto& [id, why] : sure) {
+    declare_down(peers_.at(id), why);
+    if (why == DownReason::hung) hang_cut_ = now_;
+  }
   if (unsure) {
     cut_since_ = now_;
     cut_at_ = now_ + wait;

@@ -1,4 +1,7 @@
 // What happens to members: crash, hang, pause, leave, restart. Times are virtual.
+#include <algorithm>
+#include <array>
+
 #include "seeds.h"
 #include "sim/membership_cluster.h"
 
@@ -161,6 +164,35 @@ TEST_P(MembershipFailures, AStateThatChangesIsKnownEverywhereAtOnce) {
       });
     };
     EXPECT_TRUE(cluster.world().run_while_not(known, 600ms)) << cluster.describe();
+  });
+}
+
+// In a large cluster, where alerts are kept: two that say of a third that they do not hear it, and hang
+// before they can take it back, are removed without it.
+TEST(MembershipCuts, TheLastWordsOfThoseWhoHangTakeNobodyWithThem) {
+  for_each_seed([](uint64_t seed) {
+    World world(seed);
+    membership::Config config;
+    config.everyone = 2;
+    MembershipCluster cluster(world, config);
+    for (size_t i = 0; i < 6; ++i) cluster.start(cluster.add({0}));
+    world.run_for(5s);
+    ASSERT_TRUE(cluster.agree()) << cluster.describe();
+    auto& well = cluster[5];
+    std::array<MembershipCluster::Node*, 2> deaf = {&cluster[1 + seed % 2], &cluster[3 + seed % 2]};
+    for (auto* node : deaf) world.block(*well.host, *node->host);
+    auto said = [&] {
+      return std::all_of(deaf.begin(), deaf.end(),
+                         [](auto* node) { return node->life->core.counters().alerts_signed > 0; });
+    };
+    if (!world.run_while_not(said, 4s)) return;  // by the rings it is not theirs to watch
+    for (auto* node : deaf) cluster.pause(*node);
+    world.heal();
+    world.run_for(8s);
+    for (auto* node : cluster.running()) {
+      for (auto* gone : deaf) EXPECT_TRUE(cluster.saw_down(*node, *gone, MonoTime{})) << cluster.describe();
+      if (node != &well) EXPECT_FALSE(cluster.saw_down(*node, well, MonoTime{})) << cluster.describe();
+    }
   });
 }
 

@@ -406,6 +406,21 @@ TEST_F(MembershipCore, TakesInACrowdOfNewcomersInOneView) {
   EXPECT_EQ(core->live_members(), crowd.size() + 1);
 }
 
+// It waits to be taken in when its link ends, and is a member elsewhere by then.
+TEST_F(MembershipCore, TakesInByTheWordOfOthersWhomItsOwnLinkDidNotBring) {
+  std::vector<Script> crowd;
+  for (uint8_t i = 10; i < 20; ++i) crowd.push_back(script(i));
+  for (const Script& peer : crowd) link(peer);
+  const Script& late = crowd.back();
+  ASSERT_EQ(core->member(late.id), nullptr);
+  core->link_down(late.id, LinkEnd::closed, now);
+  std::vector<Script> others(crowd.begin(), crowd.end() - 1);
+  live(Config{}.gather_min + 50ms, others);
+  ASSERT_EQ(core->member(late.id), nullptr);
+  ASSERT_TRUE(say(crowd[0], MessageType::records, RecordsMessage{false, {late.bytes()}}));
+  EXPECT_NE(core->member(late.id), nullptr);
+}
+
 TEST_F(MembershipCore, RedialsWhoIsDownForThreeDaysAndThenForgetsIt) {
   Config config;
   config.heartbeat = 10s;  // the test is about days
