@@ -228,6 +228,9 @@ class Checker {
   void check_caches() {
     check_unique(reader_, "caches", config_.caches, [](const auto& one) { return one.name; });
     std::map<Endpoint, std::string> bound;  // address -> path that has it
+    const http::HttpConfig& http = gateway_.http;
+    if (auto address = IpAddress::parse(http.host.empty() ? "::" : http.host); address && http.port != 0)
+      bound.emplace(Endpoint{*address, http.port}, "http.address");
     for (size_t i = 0; i < config_.caches.size(); ++i) {
       const cache::CacheConfig& one = config_.caches[i];
       const std::string path = item("caches", i);
@@ -250,8 +253,13 @@ class Checker {
     if (!address->is_loopback() && one.tls.empty())
       reader_.warn_at(path, "without tls the password and everything else cross the network in the clear");
     if (one.port == 0) return;
-    const auto [other, fresh] = bound.emplace(Endpoint{*address, one.port}, path + ".address");
-    if (!fresh) reader_.error_at(path + ".address", "is taken by " + other->second);
+    // Two of one process could share an address, and connections would go to either.
+    for (const auto& [other, where] : bound) {
+      const bool same =
+          other.address == *address || other.address.is_unspecified() || address->is_unspecified();
+      if (other.port == one.port && same) return reader_.error_at(path + ".address", "is taken by " + where);
+    }
+    bound.emplace(Endpoint{*address, one.port}, path + ".address");
   }
 
   // Null when there is none of this name.

@@ -19,7 +19,6 @@ class ClientCard {
     std::string name, lib_name, lib_version;
     int database = 0, protocol = 2;
     size_t channels = 0, patterns = 0;
-    int queued = -1;  // commands of a MULTI; -1: none was begun
   };
 
   ClientCard(uint64_t number, std::string from, std::string to, MonoTime now)
@@ -30,6 +29,7 @@ class ClientCard {
   const MonoTime since;
   std::atomic<MonoTime> last;
   std::atomic<const char*> command{""};  // a literal
+  std::atomic<int> queued{-1};           // commands of a MULTI; -1: none was begun
   void set(Text text) {
     std::lock_guard lock(mutex_);
     text_ = std::move(text);

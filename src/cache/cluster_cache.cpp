@@ -30,7 +30,9 @@ class ClusterCache final : public Cache {
     auto make = [this, &key, &value, ttl, deadline] {
       std::optional<WallTime> expires;
       // Rounded up: what lives for less than a millisecond would be gone before it is there.
-      if (ttl) expires = cache_.loop().wall_now() + std::chrono::ceil<std::chrono::milliseconds>(*ttl);
+      const WallTime now = cache_.loop().wall_now();
+      const auto most = from_unix_ms(store::kMaxTimeMs) - now;
+      if (ttl) expires = now + std::min(most, std::chrono::ceil<std::chrono::milliseconds>(*ttl));
       return finish(cache_.set({space_, key}, std::move(value), expires), deadline);
     };
     co_return co_await runtime::run_on<Result<CacheWrite>>(here, cache_.loop(), make);

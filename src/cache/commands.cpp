@@ -104,16 +104,18 @@ Place place_of(const Command& command, Args args) {
   return command.place;
 }
 
+bool looks_around(const Command& command) {
+  return command.run == commands::keys || command.run == commands::scan ||
+         command.run == commands::randomkey || command.run == commands::mget;
+}
+
 std::optional<int64_t> parse_number(std::string_view text) { return resp::parse_integer(text); }
 
 std::string shown(std::string_view typed, size_t most) {
   return std::string(typed.substr(0, most).substr(0, typed.find('\0')));
 }
 
-std::string error_text(const Error& error) {
-  if (error.code() == Code::unavailable) return "LOADING " + error.message();
-  return "ERR " + error.message();
-}
+std::string error_text(const Error& error) { return "ERR " + error.message(); }
 
 std::optional<WallTime> expiry(int64_t number, ExpiryUnit unit, WallTime now) {
   if (number > INT64_MAX / unit.ms || number < INT64_MIN / unit.ms) return std::nullopt;

@@ -33,10 +33,15 @@ const Command* find_command(std::string_view name);
 std::span<const Command> all_commands();
 bool has_arity(const Command& command, size_t args);
 Place place_of(const Command& command, Args args);
+// Whether it looks at many keys: that is kept from the control loop where it can be.
+bool looks_around(const Command& command);
 
 // An integer as Redis reads it: no blanks, no plus, no zeros in front.
 std::optional<int64_t> parse_number(std::string_view text);
 inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
+inline constexpr size_t kMaxReply = 16 << 20;  // of one command
+inline constexpr std::string_view kReplyTooLarge = "ERR the reply would be larger than 16 MiB";
+inline constexpr size_t kMaxKeys = 4096;  // that one command writes
 inline constexpr std::string_view kSyntaxError = "ERR syntax error";
 
 // As much of what a client typed as an error repeats: up to a zero byte, as Redis does.

@@ -91,6 +91,8 @@ void flush(Keyspace& keys, Args args, bool all, ReplyWriter& reply) {
   cleared ? reply.simple("OK") : reply.error(error_text(cleared.error()));
 }
 
+constexpr int64_t kMaxScan = 10'000;  // keys looked at in one SCAN, about; COUNT is a hint
+
 struct Scan {
   uint64_t cursor = 0;
   size_t count = 10;
@@ -118,7 +120,7 @@ bool parse_scan(Args args, Scan& out, ReplyWriter& reply) {
         reply.error(count ? kSyntaxError : kNotAnInteger);
         return false;
       }
-      out.count = static_cast<size_t>(*count);
+      out.count = static_cast<size_t>(std::min<int64_t>(*count, kMaxScan));
     } else if (has_value && iequals(args[i], "MATCH")) {
       out.pattern = args[i + 1];
     } else if (has_value && iequals(args[i], "TYPE")) {
@@ -134,6 +136,7 @@ bool parse_scan(Args args, Scan& out, ReplyWriter& reply) {
 }  // namespace
 
 void del(Keyspace& keys, Args args, ReplyWriter& reply) {
+  if (args.size() > kMaxKeys + 1) return reply.error("ERR more than 4096 keys at a time");
   int64_t count = 0;
   for (std::string_view key : args.subspan(1)) {
     auto removed = keys.remove(key);
@@ -202,10 +205,14 @@ void scan(Keyspace& keys, Args args, ReplyWriter& reply) {
 
 void keys(Keyspace& keys, Args args, ReplyWriter& reply) {
   std::vector<std::string> found;
-  for (size_t shard = 0; shard < kShards; ++shard)
+  size_t bytes = 0;
+  for (size_t shard = 0; shard < kShards && bytes <= kMaxReply; ++shard)
     keys.visit(shard, [&](const std::string& key) {
-      if (key_matches(args[1], key)) found.push_back(key);
+      if (bytes > kMaxReply || !key_matches(args[1], key)) return;
+      bytes += key.size() + 16;
+      found.push_back(key);
     });
+  if (bytes > kMaxReply) return reply.error(kReplyTooLarge);
   reply.array(found.size());
   for (const std::string& key : found) reply.bulk(key);
 }
@@ -214,6 +221,7 @@ void dbsize(Keyspace& keys, Args, ReplyWriter& reply) { reply.integer(static_cas
 
 // Of the first shard that has any, after one that the clock chooses: nobody's secret hangs on it.
 void randomkey(Keyspace& keys, Args, ReplyWriter& reply) {
+  if (keys.size() == 0) return reply.null();
   std::minstd_rand random(static_cast<uint32_t>(unix_ms(keys.now())));
   const size_t first = random() % kShards;
   for (size_t i = 0; i < kShards; ++i) {

@@ -177,11 +177,16 @@ void getex(Keyspace& keys, Args args, ReplyWriter& reply) {
 }
 
 void mget(Keyspace& keys, Args args, ReplyWriter& reply) {
+  size_t bytes = 0;
+  for (std::string_view key : args.subspan(1))
+    if (const auto view = keys.get(key)) bytes += view.value->data.size();
+  if (bytes > kMaxReply) return reply.error(kReplyTooLarge);
   reply.array(args.size() - 1);
   for (std::string_view key : args.subspan(1)) reply_value(keys.get(key), reply);
 }
 
 void mset(Keyspace& keys, Args args, ReplyWriter& reply) {
+  if (args.size() / 2 > kMaxKeys) return reply.error("ERR more than 4096 keys at a time");
   if (args.size() % 2 == 0) return reply.error("ERR wrong number of arguments for 'mset' command");
   // All or nothing.
   for (size_t i = 1; i < args.size(); i += 2)

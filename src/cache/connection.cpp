@@ -13,8 +13,12 @@ constexpr Duration kBeforeAuth = 30s;     // a stranger's patience is ours
 constexpr Duration kWrite = 60s;          // without progress
 constexpr size_t kWriteSoon = 1 << 20;    // replies that are sent before more is asked for
 constexpr size_t kMaxWaiting = 32 << 20;  // published messages that a slow subscriber has not taken; as Redis
-constexpr size_t kMaxQueued = 1 << 20;    // bytes of a MULTI
-constexpr size_t kMaxBatch = 1024;        // commands
+constexpr size_t kMaxQueued = 4 << 20;    // what a MULTI holds, with its bookkeeping
+constexpr size_t kQueuedArg = 64;         // ... of each argument
+constexpr size_t kWriteSlice = 256 << 10;  // has a deadline of its own: it is progress that is asked for
+constexpr size_t kKeepBuffer = 64 << 10;   // capacity that an idle connection keeps
+constexpr int kMaxWrongPasswords = 8;      // then the connection is closed
+constexpr size_t kMaxBatch = 1024;         // commands
 constexpr Duration kLinger = 1s;
 constexpr size_t kMaxLinger = 256 << 10;
 constexpr size_t kErrorText = 128;  // of what was typed, in an error
@@ -113,9 +117,12 @@ runtime::Task<bool> Connection::serve_arrived() {
       co_await run_batch();
       step = take(parser_.args());
     }
+    ++shared_.clients.commands;
     if (step == Step::transact) co_await transact();
-    if (step == Step::close) co_return false;
-    if (batch_.count() >= kMaxBatch || batch_.bytes() >= Batch::kMaxBytes) co_await run_batch();
+    if (step == Step::close || wrong_passwords_ >= kMaxWrongPasswords) co_return false;
+    const bool full =
+        batch_.count() >= kMaxBatch || batch_.writes() >= kMaxBatch || batch_.bytes() >= Batch::kMaxBytes;
+    if (full) co_await run_batch();
     if (out_.size() >= kWriteSoon) co_await flush();
     if (broken_) co_return false;
   }
@@ -125,11 +132,18 @@ runtime::Task<bool> Connection::serve_arrived() {
 
 void Connection::drain() {
   draining_ = true;
-  if (idle_) stream_->close();
+  stop_.request_stop();
+  close_if_drained();
+}
+
+// Nothing is asked and everything is written.
+void Connection::close_if_drained() {
+  if (draining_ && idle_ && !writing_ && out_.empty() && stream_) stream_->close();
 }
 
 void Connection::abort() {
   broken_ = true;
+  stop_.request_stop();
   if (stream_) stream_->close();
 }
 
@@ -144,13 +158,20 @@ runtime::Task<void> Connection::flush() {
   writing_ = true;
   while (!out_.empty() && !broken_) {
     sending_.swap(out_);
-    auto written = co_await stream_->write_all(sending_, loop_.now() + kWrite);
+    for (size_t at = 0; at < sending_.size() && !broken_;) {
+      const ByteView slice = ByteView(sending_).subspan(at, std::min(kWriteSlice, sending_.size() - at));
+      auto written = co_await stream_->write_all(slice, loop_.now() + kWrite);
+      if (!written) abort();
+      at += slice.size();
+    }
     sending_.clear();
-    if (!written) abort();
+    if (sending_.capacity() > kKeepBuffer) sending_.shrink_to_fit();
   }
   out_.clear();
+  if (out_.capacity() > kKeepBuffer) out_.shrink_to_fit();
   writing_ = false;
   written_.notify_all();
+  close_if_drained();
 }
 
 runtime::Task<void> Connection::finish_writing() {
@@ -161,9 +182,11 @@ runtime::Task<void> Connection::finish_writing() {
 // What the client still sends is dropped for a while: closing at once would reset the connection, and the
 // reset can overtake the last reply.
 runtime::Task<void> Connection::linger() {
+  const MonoTime deadline = loop_.now() + kLinger;
+  // Over TLS there is something to write first, which a client that reads nothing would hold up.
+  const runtime::Timer cut = loop_.call_at(deadline, [this] { stream_->close(); });
   auto ended = co_await stream_->shutdown();
   Bytes dropped(16 << 10);
-  const MonoTime deadline = loop_.now() + kLinger;
   idle_ = true;
   for (size_t total = 0; ended && total < kMaxLinger;) {
     auto n = co_await stream_->read(dropped, deadline);
@@ -175,7 +198,7 @@ runtime::Task<void> Connection::linger() {
 
 // Of what came without being asked for.
 void Connection::flush_soon() {
-  if (out_.size() > kMaxWaiting) {
+  if (out_.size() + held_.size() > kMaxWaiting) {
     shared_.log.warn("a subscriber does not take what is published; its connection is closed",
                      {{"peer", card_->address}});
     return abort();
@@ -186,7 +209,8 @@ void Connection::flush_soon() {
 
 void Connection::deliver(const Publication& publication, const std::string* pattern) {
   if (broken_) return;
-  resp::ReplyWriter out = reply();
+  // Between the replies of a transaction there is room only for what it publishes itself, as with Redis.
+  resp::ReplyWriter out(transacting_ && !publishing_ ? held_ : out_, protocol_);
   out.push(pattern == nullptr ? 3 : 4);
   out.bulk(std::string_view(pattern == nullptr ? "message" : "pmessage"));
   if (pattern != nullptr) out.bulk(std::string_view(*pattern));
@@ -213,7 +237,6 @@ Connection::Step Connection::take(Args args) {
     return gathers ? Step::batch : refuse(*command, wrong_arity(command->name));
   if (std::string error = subcommand_error(command->name, args); !error.empty())
     return gathers ? Step::batch : refuse(*command, error);
-  ++shared_.clients.commands;
   card_->last = loop_.now();
   card_->command = command->name.data();
   return take_known(*command, args);
@@ -267,7 +290,9 @@ Connection::Step Connection::take_known(const Command& command, Args args) {
     reply().error("LOADING this node has yet to catch up with its cluster");
     return Step::done;
   }
-  if (batch_.empty() && place_of(command, args) == Place::read) {
+  const bool reads = place_of(command, args) == Place::read;
+  if (!batch_.empty() && reads && looks_around(command)) return Step::batch;
+  if (batch_.empty() && reads) {
     resp::ReplyWriter out = reply();
     shared_.executor.read(database_, command, args, out);
     return Step::done;
@@ -281,23 +306,25 @@ bool Connection::queue(const Command& command, Args args) {
   const std::string_view name = command.name;
   if (name == "exec" || name == "discard" || name == "multi" || name == "quit" || name == "reset")
     return false;
-  size_t bytes = 0;
-  for (std::string_view arg : args) bytes += arg.size();
+  size_t bytes = kQueuedArg;
+  for (std::string_view arg : args) bytes += kQueuedArg + arg.size();
   if (queued_bytes_ + bytes > kMaxQueued) {
     multi_failed_ = true;
-    reply().error("ERR the transaction is larger than 1 MiB");
+    reply().error("ERR the transaction is too large");
     return true;
   }
   queued_bytes_ += bytes;
   queued_.push_back({&command, {args.begin(), args.end()}});
-  note_card();
+  card_->queued = static_cast<int>(queued_.size());
   reply().simple("QUEUED");
   return true;
 }
 
 runtime::Task<void> Connection::run_batch(bool together) {
   if (batch_.empty()) co_return;
-  Bytes replies = co_await shared_.executor.run(loop_, std::exchange(batch_, {}), protocol_, together);
+  Batch batch = std::exchange(batch_, {});
+  Bytes replies =
+      co_await shared_.executor.run(loop_, std::move(batch), protocol_, together, stop_.get_token());
   append(out_, replies);
 }
 
@@ -310,9 +337,12 @@ runtime::Task<void> Connection::transact() {
     reply().error("EXECABORT Transaction discarded because of previous errors.");
     co_return;
   }
-  // HELLO and RESET among them may change the protocol: the header is of the one before.
+  // HELLO among them may change the protocol: the header is of the one before.
   reply().array(commands.size());
+  transacting_ = true;
   for (const Queued& each : commands) {
+    if (out_.size() > kMaxWaiting) abort();  // nobody reads this
+    if (broken_) co_return;
     const std::vector<std::string_view> args(each.args.begin(), each.args.end());
     if (each.command->place != Place::connection && shared_.executor.ready()) {
       batch_.add(database_, args);
@@ -322,6 +352,9 @@ runtime::Task<void> Connection::transact() {
     (void)take_known(*each.command, args);
   }
   co_await run_batch(true);
+  transacting_ = false;
+  append(out_, held_);
+  held_ = {};
 }
 
 void Connection::note_card() {
@@ -329,7 +362,7 @@ void Connection::note_card() {
   text_.protocol = static_cast<int>(protocol_);
   text_.channels = channels_.size();
   text_.patterns = patterns_.size();
-  text_.queued = in_multi_ ? static_cast<int>(queued_.size()) : -1;
+  card_->queued = in_multi_ ? static_cast<int>(queued_.size()) : -1;
   card_->set(text_);
 }
 

@@ -53,6 +53,7 @@ class Connection {
 
   // Serves until the client or drain() ends it.
   runtime::Task<void> run();
+  bool authenticated() const { return authenticated_; }
   // Ends after what has been asked is answered; at once when nothing was.
   void drain();
   void abort();
@@ -79,6 +80,7 @@ class Connection {
   runtime::Task<void> finish_writing();
   runtime::Task<void> linger();
   void flush_soon();
+  void close_if_drained();
 
   Step take(Args args);
   Step take_known(const Command& command, Args args);
@@ -87,6 +89,7 @@ class Connection {
   void forget_queued();
   bool queue(const Command& command, Args args);
   void deliver(const Publication& publication, const std::string* pattern);
+  void on_publish(Args args);
   void note_card();
   resp::ReplyWriter reply() { return resp::ReplyWriter(out_, protocol_); }
 
@@ -130,6 +133,10 @@ class Connection {
   size_t queued_bytes_ = 0;
 
   Bytes out_, sending_;
+  Bytes held_;  // what was published while a transaction is answered: it comes after
+  bool transacting_ = false, publishing_ = false;
+  int wrong_passwords_ = 0;
+  std::stop_source stop_;  // of what the executor has not begun
   bool writing_ = false, broken_ = false, draining_ = false, idle_ = false, ended_ = false;
   runtime::Event written_;
   runtime::Scope scope_;  // writers of what was published

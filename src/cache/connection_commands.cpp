@@ -18,6 +18,8 @@ using resp::ReplyWriter;
 
 // What clients that look at versions take for the features they use; what Kith is itself is in INFO.
 constexpr std::string_view kRedisVersion = "7.0.15";
+constexpr size_t kMaxSubscriptions = 1024;  // of one connection: each pattern costs every publication
+constexpr size_t kMaxClientName = 256;
 constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
 constexpr std::string_view kBadName =
     "ERR Client names cannot contain spaces, newlines or special characters.";
@@ -95,13 +97,7 @@ Connection::Step Connection::on_connection_command(const Command& command, Args 
   } else if (name == "info") {
     on_info(args);
   } else if (name == "publish") {
-    if (args[1].size() + args[2].size() + shared_.executor.name().size() > PubSub::kMaxBytes) {
-      reply().error("ERR the message is larger than 256 KiB");
-    } else {
-      const size_t count =
-          shared_.pubsub.publish(shared_.executor.name(), {std::string(args[1]), std::string(args[2])});
-      reply().integer(static_cast<int64_t>(count));
-    }
+    on_publish(args);
   } else if (name == "pubsub") {
     on_pubsub(args);
   } else if (name == "subscribe" || name == "psubscribe") {
@@ -148,6 +144,7 @@ bool Connection::check_password(std::string_view username, std::string_view pass
   const bool right_name = same(username, as_bytes(config.username));
   const bool right_password = config.password.empty() || same(password, config.password.reveal());
   if (right_name && right_password) return true;
+  ++wrong_passwords_;
   if (++shared_.clients.wrong_passwords % 100 == 1)
     shared_.log.warn("wrong password at the Redis endpoint",
                      {{"peer", card_->address}, {"so_far", shared_.clients.wrong_passwords.load()}});
@@ -167,7 +164,7 @@ void Connection::on_auth(Args args) {
 }
 
 bool Connection::set_name(std::string_view name) {
-  if (!is_name(name)) return false;
+  if (!is_name(name) || name.size() > kMaxClientName) return false;
   text_.name = name;
   note_card();
   return true;
@@ -459,6 +456,14 @@ void Connection::confirm(std::string_view what, std::optional<std::string_view> 
 void Connection::on_subscribe(Args args, bool pattern) {
   const std::string& cache = shared_.executor.name();
   for (std::string_view each : args.subspan(1)) {
+    if (each.size() > kMaxPattern) {
+      reply().error("ERR the channel's name is longer than 1 KiB");
+      continue;
+    }
+    if (channels_.size() + patterns_.size() >= kMaxSubscriptions) {
+      reply().error("ERR more than 1024 subscriptions of one connection");
+      continue;
+    }
     const std::string name(each);
     (pattern ? patterns_ : channels_).insert(name);
     pattern ? shared_.pubsub.subscribe_pattern(cache, name, mailbox_)
@@ -490,6 +495,16 @@ void Connection::unsubscribe_all() {
   for (const std::string& name : patterns_) shared_.pubsub.unsubscribe_pattern(cache, name, mailbox_);
   channels_.clear();
   patterns_.clear();
+}
+
+void Connection::on_publish(Args args) {
+  const std::string& cache = shared_.executor.name();
+  if (args[1].size() > kMaxPattern) return reply().error("ERR the channel's name is longer than 1 KiB");
+  if (args[2].size() > PubSub::kMaxPayload) return reply().error("ERR the message is larger than 256 KiB");
+  publishing_ = true;
+  const size_t count = shared_.pubsub.publish(cache, {std::string(args[1]), std::string(args[2])});
+  publishing_ = false;
+  reply().integer(static_cast<int64_t>(count));
 }
 
 void Connection::on_pubsub(Args args) {

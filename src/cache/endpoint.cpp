@@ -17,7 +17,14 @@ runtime::Task<void> EndpointLoop::serve(std::unique_ptr<runtime::Listener> liste
       break;
     }
     if (draining_) break;
-    if (connections_.size() >= max_connections_) {
+    // Strangers have half of the places.
+    const bool guarded = !shared_.config.password.empty();
+    const size_t strangers = !guarded ? 0
+                                      : static_cast<size_t>(std::count_if(
+                                            connections_.begin(), connections_.end(),
+                                            [](const Connection* each) { return !each->authenticated(); }));
+    if (connections_.size() >= max_connections_ ||
+        (guarded && 2 * strangers >= std::max<size_t>(2, max_connections_))) {
       ++shared_.clients.rejected;
       shared_.log.debug("connection refused: too many are open");
       continue;

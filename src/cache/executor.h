@@ -3,6 +3,7 @@
 // call. Bytes of the call: docs/formats/calls.md.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,14 @@ namespace kith::cache {
 class Batch {
  public:
   static constexpr size_t kMaxBytes = 256 << 10;
+  // What is carried out without a pause, in writes: more would keep the control loop from its heartbeats.
+  static constexpr size_t kMaxWrites = 10'000;
 
   void add(int database, Args args);
   bool empty() const { return count_ == 0; }
   size_t count() const { return count_; }
   size_t bytes() const { return bytes_.size(); }
+  size_t writes() const { return writes_; }
   // Each has to stay valid while views of it are used.
   struct Item {
     int database = 0;
@@ -34,7 +38,7 @@ class Batch {
 
  private:
   Bytes bytes_;
-  size_t count_ = 0;
+  size_t count_ = 0, writes_ = 0;
 };
 
 class Executor {
@@ -48,8 +52,10 @@ class Executor {
 
   // One that is Place::read, on any thread, at once.
   void read(int database, const Command& command, Args args, resp::ReplyWriter& reply) const;
-  // The replies, in order. together: at one node, and nothing comes in between.
-  runtime::Task<Bytes> run(runtime::Loop& here, Batch batch, resp::Protocol protocol, bool together);
+  // The replies, in order, one for each command. together: at one node, and nothing comes in between. What
+  // has not begun when stop is requested is answered with an error.
+  runtime::Task<Bytes> run(runtime::Loop& here, Batch batch, resp::Protocol protocol, bool together,
+                           std::stop_token stop);
 
   // Whether this node has what the others had when it came.
   bool ready() const { return cache_.ready(); }

@@ -51,7 +51,9 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
   if (text.empty()) return pattern.empty();  // as Redis: a star does not match nothing at all
   size_t at = 0, next = 0;
   size_t star = std::string_view::npos, taken = 0;  // the last star, and how much of the text it takes
+  size_t steps = 0;
   while (next < text.size()) {
+    if (++steps > kMaxGlobSteps) return false;
     size_t used = 0;
     if (at < pattern.size() && pattern[at] == '*') {
       star = ++at;

@@ -6,7 +6,10 @@
 
 namespace kith::cache {
 
-// In time of the product of both lengths at worst: a star is tried again from the last one only.
+// In time of the product of both lengths at worst, a star being tried again from the last one only; but not
+// for ever: what takes more steps matches nothing. Patterns and channels are at most kMaxPattern.
+inline constexpr size_t kMaxPattern = 1 << 10;
+inline constexpr size_t kMaxGlobSteps = 64 << 10;
 bool glob_matches(std::string_view pattern, std::string_view text);
 
 // Of keys "*" means all, the empty one among them.

@@ -8,6 +8,8 @@
 namespace kith::cache {
 namespace {
 
+constexpr size_t kMaxName = 128;  // of a cache
+
 void drop(std::map<std::string, std::set<PubSub::Box>>& from, const std::string& name,
           const PubSub::Box& box) {
   auto found = from.find(name);
@@ -21,10 +23,10 @@ void drop(std::map<std::string, std::set<PubSub::Box>>& from, const std::string&
 PubSub::PubSub(cluster::ReplicatedCache& cluster) : cluster_(cluster) {
   cluster_.calls().hear(cluster::Service::publish, [this](NodeId, ByteView words) {
     Reader in(words);
-    const std::string cache = in.string(kMaxBytes);
+    const std::string cache = in.string(kMaxName);
     auto publication = std::make_shared<Publication>();
-    publication->channel = in.string(kMaxBytes);
-    publication->payload = in.string(kMaxBytes);
+    publication->channel = in.string(kMaxPattern);
+    publication->payload = in.string(kMaxPayload);
     if (in.ok()) deliver(cache, publication);
   });
 }
@@ -54,8 +56,14 @@ size_t PubSub::publish(const std::string& cache, Publication publication) {
   out.string(cache);
   out.string(shared->channel);
   out.string(shared->payload);
+  const size_t size = words->size();
+  if (waiting_->fetch_add(size) > kMaxWaiting) {
+    *waiting_ -= size;
+    return count;
+  }
   cluster::ReplicatedCache* cluster = &cluster_;
-  cluster_.loop().post([cluster, words] {
+  cluster_.loop().post([cluster, words, size, waiting = waiting_] {
+    *waiting -= size;
     for (const NodeId& node : cluster->others())
       cluster->calls().tell(node, cluster::Service::publish, *words);
   });
@@ -83,7 +91,8 @@ size_t PubSub::deliver(const std::string& cache, const std::shared_ptr<const Pub
   }
   for (const Target& target : targets) {
     auto hand_over = [target, publication] {
-      if (target.box->deliver_) target.box->deliver_(*publication, target.pattern.get());
+      const Mailbox::Deliver deliver = target.box->deliver_;  // it may be closed by what it does
+      if (deliver) deliver(*publication, target.pattern.get());
     };
     target.box->loop_.on_this_thread() ? hand_over() : target.box->loop_.post(hand_over);
   }

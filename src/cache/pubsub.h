@@ -3,6 +3,7 @@
 // in its order.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,8 +38,7 @@ class Mailbox {
 // All channels of one cluster's caches, on one node. Thread-safe.
 class PubSub {
  public:
-  // With the name of its cache; beyond, nothing is published.
-  static constexpr size_t kMaxBytes = 256 << 10;
+  static constexpr size_t kMaxPayload = 256 << 10;
 
   // Outlives the cluster's work; made before it starts.
   explicit PubSub(cluster::ReplicatedCache& cluster);
@@ -49,8 +49,10 @@ class PubSub {
   void subscribe_pattern(const std::string& cache, const std::string& pattern, const Box& box);
   void unsubscribe_pattern(const std::string& cache, const std::string& pattern, const Box& box);
 
-  // To how many subscriptions of this node it went. Subscribers of the caller's loop have it when this
-  // returns.
+  // To how many subscriptions of this node it went. Subscribers of the caller's loop have it when this returns.
+  // The channel is at most kMaxPattern, the payload kMaxPayload. Other members do not get it when more than
+  // kMaxWaiting bytes wait to be told to them.
+  static constexpr size_t kMaxWaiting = 16 << 20;
   size_t publish(const std::string& cache, Publication publication);
 
   std::vector<std::string> channels(const std::string& cache) const;
@@ -65,6 +67,7 @@ class PubSub {
   size_t deliver(const std::string& cache, const std::shared_ptr<const Publication>& publication);
 
   cluster::ReplicatedCache& cluster_;
+  const std::shared_ptr<std::atomic<size_t>> waiting_ = std::make_shared<std::atomic<size_t>>(0);
   mutable std::mutex mutex_;
   std::map<std::string, Cache> caches_;
 };

@@ -28,9 +28,9 @@ class RedisCache : public Cache {
 };
 
 // loops: all loops that calls will come from; each gets connections of its own when it first needs them. They
-// outlive the cache, which goes when they have stopped. Nothing is dialled here: a server that is not there shows
-// in the first call. Every call ends by its deadline, or the configured command timeout if that is sooner;
-// whatever keeps Redis from answering is unavailable, in its words. Fails as check() does.
+// outlive the cache, which goes when they have stopped. Nothing is dialled here: a server that is not there
+// shows in the first call. Every call ends by its deadline, or the configured command timeout if that is
+// sooner; whatever keeps Redis from answering is unavailable, in its words. Fails as check() does.
 Result<std::unique_ptr<RedisCache>> make_redis_cache(std::span<runtime::Ports* const> loops,
                                                      RedisConfig config, Log log);
 

@@ -35,7 +35,7 @@ struct CacheScenario : ClusterScenario {
     const std::vector<std::string_view> args(words.begin(), words.end());
     batch.add(0, args);
     co_return co_await executors[node]->run(nodes[node]->ports->loop, std::move(batch), resp::Protocol::resp2,
-                                            together);
+                                            together, {});
   }
   std::string ask(size_t node, std::vector<std::string> words) {
     return to_string(run(asked(node, std::move(words))));
@@ -117,8 +117,8 @@ TEST_F(CacheScenario, ATransactionKnowsWhatItsClientWasToldByOtherHomes) {
   batch.add(0, second);
   std::optional<Bytes> answer;
   runtime::Scope scope;
-  scope.spawn(
-      keep(executors[0]->run(nodes[0]->ports->loop, std::move(batch), resp::Protocol::resp2, true), answer));
+  scope.spawn(keep(
+      executors[0]->run(nodes[0]->ports->loop, std::move(batch), resp::Protocol::resp2, true, {}), answer));
   world.run_for(200ms);
   EXPECT_FALSE(answer);
   world.heal();
@@ -144,7 +144,7 @@ TEST_F(CacheScenario, AHomeThatDoesNotAnswerIsAnErrorThatSaysSo) {
   block_both(0, 1);
   block_both(2, 1);
   const std::string answer = ask(0, {"INCR", key});
-  EXPECT_TRUE(answer.starts_with("-TRYAGAIN ")) << answer;
+  EXPECT_TRUE(answer.starts_with("-UNCERTAIN ")) << answer;
   ASSERT_TRUE(world.run_while_not([&] { return index_of(home(0, key)) != 1; }, 20s));
   EXPECT_EQ(ask(0, {"INCR", key}).substr(0, 1), ":");
 }
@@ -203,7 +203,8 @@ TEST_F(CacheScenario, WhatAMemberAsksThatIsMalformedIsRefusedAndTheLinkStays) {
   out.string("shared");
   out.u8(2);
   out.u8(0);
-  out.varint(0);  // nothing is known
+  out.varint(1000);  // ms
+  out.varint(0);     // nothing is known
   cache::Batch batch;
   const std::vector<std::string_view> args = {"NOSUCH", "x"};
   batch.add(0, args);
