@@ -7,6 +7,14 @@ namespace {
 
 static_assert(kMaxKey == store::kMaxCacheKey && kMaxValue == store::kMaxCacheData);
 
+// At the end of times at the latest. Rounded up: what lives for less than a millisecond would be gone before
+// it is there.
+WallTime end_of(Duration ttl, WallTime now) {
+  const WallTime last = from_unix_ms(store::kMaxTimeMs);
+  if (ttl >= last - now - 1ms) return last;
+  return now + std::chrono::ceil<std::chrono::milliseconds>(ttl);
+}
+
 class ClusterCache final : public Cache {
  public:
   ClusterCache(cluster::ReplicatedCache& cache, std::string name, cluster::AckLevel ack)
@@ -29,10 +37,7 @@ class ClusterCache final : public Cache {
     if (ttl && *ttl <= Duration{0}) co_return Error(Code::invalid, "the time to live is not positive");
     auto make = [this, &key, &value, ttl, deadline] {
       std::optional<WallTime> expires;
-      // Rounded up: what lives for less than a millisecond would be gone before it is there.
-      const WallTime now = cache_.loop().wall_now();
-      const auto most = from_unix_ms(store::kMaxTimeMs) - now;
-      if (ttl) expires = now + std::min(most, std::chrono::ceil<std::chrono::milliseconds>(*ttl));
+      if (ttl) expires = end_of(*ttl, cache_.loop().wall_now());
       return finish(cache_.set({space_, key}, std::move(value), expires), deadline);
     };
     co_return co_await runtime::run_on<Result<CacheWrite>>(here, cache_.loop(), make);
