@@ -1,40 +1,20 @@
-// What every Cache must do, whatever is behind it: one suite, one stage per kind. A cache joins by adding its
-// stage to kCaches at the end. Those in Redis meet real servers; what is theirs alone is in
-// redis_cache_test.cpp.
+// What every Cache must do, whatever is behind it: one suite, one stage per kind (cache_stages.cpp). A cache
+// joins by adding its stage to kCaches at the end. Those in Redis meet real servers; what is theirs alone is
+// in redis_cache_test.cpp.
 #include "cache/cache.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <filesystem>
-#include <fstream>
-#include <thread>
+#include <functional>
 
-#include "../unit/crypto/certificates.h"
-#include "cache/local_cache.h"
-#include "cache/redis_cache.h"
-#include "real_loops.h"
-#include "redis_server.h"
+#include "cache_stage.h"
 
 namespace kith::cache {
 namespace {
 
 using runtime::Loop;
 using runtime::Task;
-using Make = std::function<Task<void>(Loop&)>;
-
-// A cache in its world, ready for use, empty for keys that begin with prefix(). The destructor ends it in
-// order.
-class Stage {
- public:
-  virtual ~Stage() = default;
-  virtual Cache& cache() = 0;
-  virtual size_t loops() const = 0;  // at least 1
-  // Runs tasks to their end, all at once: of each pair, the task that the function makes, on the loop of that
-  // index.
-  virtual void run(std::vector<std::pair<size_t, Make>> tasks) = 0;
-  virtual void pass(Duration time) = 0;  // real or virtual
-};
 
 struct CacheKind {
   std::string name;
@@ -250,149 +230,14 @@ TEST_P(CacheTest, ShowsEveryLoopWhatAnyHasWritten) {
 
 // ---------------------------------------------------------------- the caches
 
-class RealStage : public Stage {
- public:
-  ~RealStage() override { stop(); }
-  size_t loops() const override { return loops_.count(); }
-  void run(std::vector<std::pair<size_t, Make>> tasks) override {
-    std::vector<std::future<void>> ends;
-    ends.reserve(tasks.size());
-    for (auto& [loop, make] : tasks) ends.push_back(loops_.start(loop, std::move(make)));
-    for (std::future<void>& end : ends) end.wait();
-  }
-  void pass(Duration time) override { std::this_thread::sleep_for(time); }
-
- protected:
-  // Before what runs on the loops goes.
-  void stop() { loops_.stop(); }
-  RealLoops loops_{2};
-};
-
-class LocalStage final : public RealStage {
- public:
-  Cache& cache() override { return *cache_; }
-
- private:
-  std::unique_ptr<Cache> cache_ = make_local_cache(8 << 20);
-};
-
-// Servers are started once for all tests of a kind, and end with the process.
-template <class Server, class... Arguments>
-Server& shared(Arguments... arguments) {
-  static Server server(std::move(arguments)...);
-  return server;
-}
-
-class RedisStage final : public RealStage {
- public:
-  explicit RedisStage(RedisConfig config) {
-    config.command_timeout = 20s;  // the machine may be busy
-    config.connect_timeout = 10s;
-    auto made = make_redis_cache(loops_.ports(), std::move(config), Log());
-    EXPECT_TRUE(made);
-    cache_ = std::move(*made);
-  }
-  ~RedisStage() override { stop(); }
-  Cache& cache() override { return *cache_; }
-
- private:
-  std::unique_ptr<RedisCache> cache_;
-};
-
-RedisConfig sealed(std::vector<RedisAddress> addresses) {
-  RedisConfig config;
-  config.addresses = std::move(addresses);
-  config.encryption.current = crypto::Secret(Bytes(32, 7));
-  return config;
-}
-
-std::unique_ptr<Stage> standalone() {
-  return std::make_unique<RedisStage>(sealed({shared<RedisServer>().address()}));
-}
-
-std::unique_ptr<Stage> unsealed() {
-  RedisConfig config;
-  config.addresses = {shared<RedisServer>().address()};
-  config.encryption.disabled = true;
-  config.hash_keys = false;
-  return std::make_unique<RedisStage>(std::move(config));
-}
-
-// A user of its own, who may do no more than a cache needs, over TLS.
-struct SecuredRedis {
-  crypto::TestCertificate authority = crypto::make_test_certificate("Test CA", nullptr, "");
-  std::unique_ptr<RedisServer> server;
-
-  SecuredRedis() {
-    const auto leaf = crypto::make_test_certificate("redis", &authority, "DNS:redis.example.test");
-    std::string name = (std::filesystem::temp_directory_path() / "kith-redis-tls-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    const auto write = [&](const std::string& file, std::string_view text) {
-      std::ofstream(folder_ + "/" + file) << text;
-      return folder_ + "/" + file;
-    };
-    server = std::make_unique<RedisServer>(
-        std::vector<std::string>{"--port",
-                                 "0",
-                                 "--tls-port",
-                                 "PORT",
-                                 "--tls-auth-clients",
-                                 "no",
-                                 "--tls-cert-file",
-                                 write("cert.pem", leaf.certificate_pem),
-                                 "--tls-key-file",
-                                 write("key.pem", leaf.private_key_pem.reveal_text()),
-                                 "--tls-ca-cert-file",
-                                 write("ca.pem", authority.certificate_pem),
-                                 "--user",
-                                 "default",
-                                 "off",
-                                 "--user",
-                                 "kith",
-                                 "on",
-                                 ">sesame",
-                                 "~kith:*",
-                                 "+get",
-                                 "+set",
-                                 "+del"});
-  }
-  ~SecuredRedis() { std::filesystem::remove_all(folder_); }
-
- private:
-  std::string folder_;
-};
-
-std::unique_ptr<Stage> secured() {
-  SecuredRedis& redis = shared<SecuredRedis>();
-  RedisConfig config = sealed({redis.server->address()});
-  config.username = "kith";
-  config.password = crypto::Secret("sesame");
-  config.tls = *crypto::make_client_context({.ca_pem = redis.authority.certificate_pem, .system_cas = false});
-  config.server_name = "redis.example.test";
-  return std::make_unique<RedisStage>(std::move(config));
-}
-
-// As before Redis 6: no HELLO, and so RESP2.
-std::unique_ptr<Stage> old_protocol() {
-  RedisServer& server = shared<RedisServer>(
-      std::vector<std::string>{"--rename-command", "HELLO", "", "--requirepass", "sesame"});
-  RedisConfig config = sealed({server.address()});
-  config.password = crypto::Secret("sesame");
-  return std::make_unique<RedisStage>(std::move(config));
-}
-
-std::unique_ptr<Stage> cluster() {
-  return std::make_unique<RedisStage>(sealed(shared<RedisCluster>().addresses()));
-}
-
 const CacheKind kCaches[] = {
-    {"local", [] { return std::make_unique<LocalStage>(); }},
-    {"redis", standalone},
-    {"redis_unsealed", unsealed},
-    {"redis_tls_acl", secured},
-    {"redis_old", old_protocol},
-    {"redis_cluster", cluster},
+    {"local", local_stage},
+    {"cluster", cluster_stage},
+    {"redis", redis_stage},
+    {"redis_unsealed", unsealed_redis_stage},
+    {"redis_tls_acl", secured_redis_stage},
+    {"redis_old", old_redis_stage},
+    {"redis_cluster", redis_cluster_stage},
 };
 
 INSTANTIATE_TEST_SUITE_P(Caches, CacheTest, ::testing::ValuesIn(kCaches),
