@@ -1,7 +1,7 @@
 """What a connection to a cache's endpoint may be in: a transaction, subscriptions, a name and a database. As Redis 7
 has it, for clients rely on the details."""
 from harness.process import wait_until
-from harness.resp import Error, Push
+from harness.resp import Error, Push, encode
 from redis_scene import NUMBER, RedisTest, arity, expire
 
 ABORTED = "-EXECABORT Transaction discarded because of previous errors."
@@ -208,3 +208,59 @@ class Connections(RedisTest):
             self.assertFalse(client.ok("CONFIG", "GET", "nosuchparameter"))
             self.talk(client, [("CONFIG", arity("config")), ("CONFIG GET", arity("config|get")),
                                ("CONFIG FOO", "-ERR unknown subcommand 'FOO'. Try CONFIG HELP.")])
+
+
+class Bounds(RedisTest):
+    """What one connection can make a node hold, and what does not get mixed up."""
+    names = ("a", "b")
+
+    def test_what_others_publish_comes_after_a_transaction(self):
+        reader, writer = self.client(protocol=3), self.client(self.cluster.nodes[1])
+        channel = self.key("channel")
+        self.assertEqual(reader.call("SUBSCRIBE", channel), Push([b"subscribe", channel.encode(), 1]))
+        for number in range(50):
+            commands = [["MULTI"], *[["INCR", self.key(str(i))] for i in range(20)], ["EXEC"]]
+            reader.send_bytes(b"".join(encode(*words) for words in commands))
+            writer.call("PUBLISH", channel, number)
+            replies = []
+            while len(replies) < 22:
+                reply = reader.receive()
+                if not isinstance(reply, Push):
+                    replies.append(reply)
+            self.assertEqual(replies[-1], [number + 1] * 20)
+
+    def test_a_reply_that_would_be_too_large_is_an_error(self):
+        client = self.client()
+        client.ok("SET", self.key(), "x" * 60000)
+        many = [self.key()] * 1000
+        self.assertRegex(client.call("MGET", *many), "^ERR the reply would be larger")
+        self.assertEqual(len(client.call("MGET", *many[:200])), 200)
+        self.assertEqual(client.call("PING"), "PONG")
+
+    def test_names_have_an_end(self):
+        client = self.client(protocol=3)
+        for words in (["SUBSCRIBE", "c" * 1025], ["PSUBSCRIBE", "c" * 1025], ["PUBLISH", "c" * 1025, "x"]):
+            self.assertRegex(client.call(*words), "^ERR the channel's name")
+        self.assertRegex(client.call("CLIENT", "SETNAME", "n" * 300), "^ERR Client names")
+        client.send_bytes(encode("SUBSCRIBE", *[f"c{i}" for i in range(1030)]))
+        replies = [client.receive() for _ in range(1030)]
+        self.assertEqual(sum(isinstance(reply, Push) for reply in replies), 1024)
+        self.assertEqual(client.call("PING"), "PONG")
+
+    def test_a_transaction_has_an_end(self):
+        client = self.client()
+        client.ok("MULTI")
+        refused = None
+        for _ in range(100):
+            reply = client.call("MGET", *[""] * 16000)
+            if reply != "QUEUED":
+                refused = reply
+                break
+        self.assertRegex(refused, "^ERR the transaction is too large")
+        self.assertRegex(client.call("EXEC"), "^EXECABORT")
+
+    def test_guessing_passwords_ends_the_connection(self):
+        stranger = self.stranger()
+        for _ in range(32):
+            self.assertRegex(stranger.call("AUTH", "wrong"), "^WRONGPASS")
+        self.assertTrue(stranger.at_end())
