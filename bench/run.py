@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs one benchmark and writes down what came out: run.py [--list] [--bin DIR] NAME
+"""Runs one benchmark and writes down what came out: run.py [--list] [--bin DIR] [--small] NAME
 
 A benchmark is bench/bench_NAME.py with a docstring (its first line is its title, the rest says what is
 measured and how) and measure(bench), which gives rows:
@@ -8,7 +8,10 @@ measured and how) and measure(bench), which gives rows:
 
 goal is the ratio ours / peer that we want to reach; a row with a "limit" has an absolute goal in its unit instead. The peers run in the same run on the same machine,
 in turns with ours. Written: bench/results/NAME.json, bench/results/NAME.svg, and NAME's part of
-docs/benchmarks.md.
+docs/benchmarks.md. How something grows is told with bench.point() and becomes NAME-growth.json and NAME-growth.svg.
+
+--small: a quick run of those benchmarks that know how, to see that they work. Its results go to build/bench, and
+into no document.
 """
 import argparse
 import datetime
@@ -23,14 +26,21 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "tools")]
 
+import growth  # noqa: E402
 from harness import process  # noqa: E402
 
 
 class Bench:
     """What a benchmark gets: the programs, a Run for its processes, and a way to say how far it is."""
 
-    def __init__(self, run, programs):
-        self.run, self.programs = run, programs
+    def __init__(self, run, programs, small=False):
+        self.run, self.programs, self.small = run, programs, small
+        self.curves = {}
+
+    def point(self, title, unit, x, who, at, value):
+        """One point of the curve of `who` in the picture of this title; x says what its axis is."""
+        curve = self.curves.setdefault(title, {"title": title, "unit": unit, "x": x, "lines": {}})
+        curve["lines"].setdefault(who, []).append([at, round(value, 4)])
 
     def program(self, name):
         return self.programs / name
@@ -101,12 +111,13 @@ def _xml(text):
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def document(name, about, rows):
+def document(name, about, rows, grows):
     """Replaces NAME's part of docs/benchmarks.md, or adds it."""
     title, _, text = about.strip().partition("\n")
     lines = [f"<!-- {name} -->", f"## {title}", "", text.strip(), "",
              f"Measured on {rows[0]['date']}: {rows[0]['machine']}. Again: `./dev bench {name}`.", "",
              f"![{title}](../bench/results/{name}.svg)", "",
+             *([f"![How it grows](../bench/results/{name}-growth.svg)", ""] if grows else []),
              "| | unit | kith | peer | | ratio | goal | reached |", "|---|---|---:|---:|---|---:|---:|---|"]
     for row in rows:
         ratio = "–" if row["ratio"] is None else row["ratio"]
@@ -130,6 +141,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "release")
     options.add_argument("--list", action="store_true")
+    options.add_argument("--small", action="store_true")
     options.add_argument("name", nargs="?", choices=names())
     chosen = options.parse_args()
     if chosen.list or not chosen.name:
@@ -141,15 +153,21 @@ def main():
     common = {"machine": machine(), "date": datetime.date.today().isoformat()}
     with process.Run() as run:
         try:
-            rows = [complete(row, common) for row in module.measure(Bench(run, chosen.bin.resolve()))]
+            bench = Bench(run, chosen.bin.resolve(), chosen.small)
+            rows = [complete(row, common) for row in module.measure(bench)]
         except process.Failure as problem:
             print(f"{problem}\n{run.tails()}", file=sys.stderr)
             return 1
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
+    results = ROOT / "build" / "bench" if chosen.small else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
     (results / f"{chosen.name}.json").write_text(json.dumps(rows, indent=2) + "\n")
     (results / f"{chosen.name}.svg").write_text(plot(module.__doc__.strip().splitlines()[0], rows))
-    document(chosen.name, module.__doc__, rows)
+    if bench.curves:
+        curves = list(bench.curves.values())
+        (results / f"{chosen.name}-growth.json").write_text(json.dumps(curves, indent=1) + "\n")
+        (results / f"{chosen.name}-growth.svg").write_text(growth.plot(curves, number))
+    if not chosen.small:
+        document(chosen.name, module.__doc__, rows, bool(bench.curves))
     for row in rows:
         print(f"{row['name']:<44} {number(row['ours']):>9} {row['unit']}  {row['peer_name']} {number(row['peer'])}  "
               f"ratio {row['ratio']}  goal {goal(row)}  reached: {reached(row)}")

@@ -16,7 +16,7 @@
     openssl=openssl curl=curl)
   fuzz_packages=(clang++=clang libclang-rt-14-dev)
   bench_packages=(python3=python3 nginx=nginx-light haproxy=haproxy wrk=wrk ip=iproute2 go=golang-go
-    golang-github-hashicorp-memberlist-dev)
+    golang-github-hashicorp-memberlist-dev redis-server=redis-server redis-benchmark=redis-tools openssl=openssl)
   tidy_packages=(git=git clang-format=clang-format clang-tidy=clang-tidy shellcheck=shellcheck)
 }
 
