@@ -40,6 +40,8 @@ class Bench:
     def point(self, title, unit, x, who, at, value):
         """One point of the curve of `who` in the picture of this title; x says what its axis is."""
         curve = self.curves.setdefault(title, {"title": title, "unit": unit, "x": x, "lines": {}})
+        if curve["x"] != x:
+            raise ValueError(f"{title}: two axes, {curve['x']} and {x}")
         curve["lines"].setdefault(who, []).append([at, round(value, 4)])
 
     def program(self, name):

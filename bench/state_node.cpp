@@ -7,6 +7,7 @@
 // nanoseconds of CLOCK_MONOTONIC, which the processes of one machine share.
 //
 //   status                        where it stands, what it holds
+//   memory                        what has been allocated since its start; not free of cost
 //   create FIRST COUNT SIZE RATE LEVEL AT_ONCE REVOKE_EVERY
 //                                 sessions with bodies of SIZE bytes, called for on the worker loop as a
 //                                 gateway does: RATE a second, whatever has become of those before, or with
@@ -146,7 +147,7 @@ class Node {
     return result.get();
   }
 
-  // What is allocated, as the allocator counts it.
+  // What is allocated, as the allocator counts it, which looks at all that is free.
   static int64_t heap_bytes() {
     const struct mallinfo2 info = ::mallinfo2();
     return static_cast<int64_t>(info.uordblks + info.hblkhd);
@@ -194,7 +195,6 @@ std::string Node::status() {
                               {"sessions", static_cast<int64_t>(cluster_->sessions().size())},
                               {"peers", static_cast<int64_t>(core.peers())},
                               {"seq", static_cast<int64_t>(core.own_seq())},
-                              {"heap", heap_bytes() - heap_at_start_},
                               {"ring", static_cast<int64_t>(core.bytes_held())},
                               {"written", journal ? static_cast<int64_t>(journal->written()) : 0}});
   line.pop_back();
@@ -336,6 +336,7 @@ std::string Node::command(const std::string& line) {
   std::string name, file;
   words >> name;
   if (name == "status") return on(control(), [this] { return status(); });
+  if (name == "memory") return line_of({{"heap", heap_bytes() - heap_at_start_}});
   if (name == "create") return create(words);
   if (name == "read") return read(words);
   if (name == "follow") {

@@ -100,6 +100,9 @@ class RedisFleet:
             replica.wait_holds(0)
         self.used_empty = self.used()
 
+    def cpu(self):
+        return sum(one.cpu() for one in (self.primary, *self.replicas))
+
     def used(self):
         """What it has allocated, without the buffers of replication."""
         memory = self.primary.info("memory")
