@@ -104,16 +104,19 @@ class Checker {
 
   void warn_standalone() {
     bool configured = reader_.has("clusters");
-    if (reader_.has("caches") && !configured)
-      reader_.warn_at("caches", "the feature experimental.clusters is off: caches are ignored");
+    const bool cached = reader_.has("caches");
     bool stored = gateway_.session.store == SessionConfig::Store::cluster;
     bool routed = gateway_.http.routing.enabled;
-    if (!configured && !stored && !routed) return;
+    if (!configured && !cached && !stored && !routed) return;
     std::string message = "the feature experimental.clusters is off: this node runs standalone";
     if (configured) message += ", clusters are ignored";
+    if (cached) message += ", caches are ignored";
     if (stored) message += ", sessions are kept in this node alone (session.store.type is taken as local)";
     if (routed) message += ", http.routing is off";
-    std::string where = configured ? "clusters" : stored ? "session.store.type" : "http.routing.enabled";
+    std::string where = configured ? "clusters"
+                        : cached   ? "caches"
+                        : stored   ? "session.store.type"
+                                   : "http.routing.enabled";
     reader_.warn_at(where, message);
   }
 

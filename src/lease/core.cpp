@@ -174,7 +174,7 @@ void Core::plan_seeking() {
 void Core::seek(WallTime wall) {
   seek_at_ = kNever;
   uint64_t clock = static_cast<uint64_t>(std::max<int64_t>(0, unix_ms(wall)));
-  claim_.emplace();
+  claim_ = OwnClaim{};
   claim_->epoch = greatest_epoch_ = std::max(greatest_epoch_ + 1, clock);
   claim_->since = now_;
   send_round();

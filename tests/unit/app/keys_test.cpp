@@ -65,6 +65,15 @@ std::string authentication(const std::string& with) { return policy("authenticat
 std::string authorization(const std::string& with) { return policy("authorization: {" + with + "}"); }
 std::string rule(const std::string& with) { return authorization("rules: [{" + with + "}]"); }
 
+std::string cache_with(const std::string& with) {
+  return cluster("disabled: false") + "caches: [{" + with + "}]\n";
+}
+const std::string kInCluster = "name: shared, type: cluster, cluster: {name: eu}";
+std::string endpoint(const std::string& with) {
+  return cache_with(kInCluster + ", endpoint: {" + with + "}");
+}
+const std::string kRedisPort = "address: '127.0.0.1:6379'";
+
 using Effect = std::function<bool(const Config&)>;
 struct Row {
   std::string key;
@@ -75,6 +84,7 @@ struct Row {
 };
 
 const cluster::ClusterConfig& first_cluster(const Config& c) { return c.clusters.at(0); }
+const cache::CacheConfig& first_cache(const Config& c) { return c.caches.at(0); }
 const identity::OidcConnectorConfig& first_oidc(const Config& c) {
   return std::get<identity::OidcConnectorConfig>(c.gateway.connectors.at(0));
 }
@@ -476,7 +486,8 @@ std::vector<Row> cluster_rows() {
        cluster("failover: {quorum: 8}"), "clusters[0].failover.quorum: expected a whole number from 1 to 7"},
       {"clusters[].failover.freshness", cluster("failover: {freshness: 30s}"),
        [](const Config& c) { return first_cluster(c).failover.freshness == 30s; },
-       cluster("failover: {freshness: 2s, lease: 2s}"), "clusters[0].failover: freshness has to be above the lease"},
+       cluster("failover: {freshness: 2s, lease: 2s}"),
+       "clusters[0].failover: freshness has to be above the lease"},
       {"clusters[].discovery.srvDNS", srv("names: [_a._tcp.test]"),
        [](const Config& c) { return first_cluster(c).srv.poll_interval == 30s; },
        discovery("method: srvdns, srvDNS: [_a._tcp.test]"), "clusters[0].discovery.srvDNS: expected a map"},
@@ -821,11 +832,63 @@ std::vector<Row> app_rows() {
   };
 }
 
+std::vector<Row> cache_rows() {
+  using Ack = cluster::AckLevel;
+  return {
+      {"caches", cache_with(kInCluster), [](const Config& c) { return c.caches.size() == 1; },
+       cluster("disabled: false") + "caches: {}\n", "caches: expected a list of caches"},
+      {"caches[].name", cache_with(kInCluster),
+       [](const Config& c) { return first_cache(c).name == "shared"; },
+       cache_with("name: local_default, type: cluster, cluster: {name: eu}"),
+       "caches[0].name: is the name of the built-in cache"},
+      {"caches[].type", cache_with(kInCluster), [](const Config& c) { return !first_cache(c).has_endpoint; },
+       cache_with("name: shared, type: redis"), "caches[0].type: not supported by this version of kith"},
+      {"caches[].cluster", cache_with(kInCluster),
+       [](const Config& c) { return first_cache(c).ack == Ack::local; },
+       cache_with("name: shared, type: cluster"), "caches[0]: the key \"cluster\" is missing"},
+      {"caches[].cluster.name", cache_with(kInCluster),
+       [](const Config& c) { return first_cache(c).cluster == "eu"; },
+       cache_with("name: shared, type: cluster, cluster: {name: us}"),
+       "caches[0].cluster.name: there is no cluster named \"us\""},
+      {"caches[].cluster.ack", cache_with("name: shared, type: cluster, cluster: {name: eu, ack: zone}"),
+       [](const Config& c) { return first_cache(c).ack == Ack::zone; },
+       cache_with("name: shared, type: cluster, cluster: {name: eu, ack: fsync}"),
+       "caches[0].cluster.ack: the cluster \"eu\" has no journal"},
+      {"caches[].cluster.maxMemoryMiB",
+       cache_with("name: shared, type: cluster, cluster: {name: eu, maxMemoryMiB: 64}"),
+       [](const Config& c) { return first_cache(c).max_memory_mib == 64; },
+       cache_with("name: shared, type: cluster, cluster: {name: eu, maxMemoryMiB: 0}"),
+       "caches[0].cluster.maxMemoryMiB: expected"},
+      {"caches[].endpoint", endpoint(kRedisPort), [](const Config& c) { return first_cache(c).has_endpoint; },
+       endpoint("address: '0.0.0.0:6379'"), "caches[0].endpoint: needs a password"},
+      {"caches[].endpoint.address", endpoint("address: '[::1]:6380'"),
+       [](const Config& c) {
+         return first_cache(c).endpoint.host == "::1" && first_cache(c).endpoint.port == 6380;
+       },
+       http("address: '127.0.0.1:6379'") + endpoint(kRedisPort),
+       "caches[0].endpoint.address: is taken by http.address"},
+      {"caches[].endpoint.username", endpoint(kRedisPort + ", username: app"),
+       [](const Config& c) { return first_cache(c).endpoint.username == "app"; },
+       endpoint(kRedisPort + ", username: 'a b'"), "caches[0].endpoint.username: expected"},
+      {"caches[].endpoint.password", endpoint("address: '0.0.0.0:6379', password: long"),
+       [](const Config& c) { return first_cache(c).endpoint.password.reveal_text() == "long"; },
+       endpoint(kRedisPort + ", password: []"), "caches[0].endpoint.password: expected"},
+      {"caches[].endpoint.tls",
+       profile("certFile: /c.pem, keyFile: /k.pem") + endpoint(kRedisPort + ", tls: front"),
+       [](const Config& c) { return first_cache(c).endpoint.tls == "front"; },
+       profile("caFiles: [/c.pem]") + endpoint(kRedisPort + ", tls: front"),
+       "caches[0].endpoint.tls: the TLS profile \"front\" has no certFile and keyFile"},
+      {"caches[].endpoint.maxConnections", endpoint(kRedisPort + ", maxConnections: 10"),
+       [](const Config& c) { return first_cache(c).endpoint.max_connections == 10; },
+       endpoint(kRedisPort + ", maxConnections: 0"), "caches[0].endpoint.maxConnections: expected"},
+  };
+}
+
 std::vector<Row> later_rows() {
   std::vector<Row> out;
-  for (const char* key : {"telemetry", "caches", "apis", "oidcProvider", "samlProvider", "ldapProvider",
-                          "mcpProvider", "serviceExtensions", "orchestratorGroups", "appgateways",
-                          "authProviders", "attrproviders", "include"}) {
+  for (const char* key : {"telemetry", "apis", "oidcProvider", "samlProvider", "ldapProvider", "mcpProvider",
+                          "serviceExtensions", "orchestratorGroups", "appgateways", "authProviders",
+                          "attrproviders", "include"}) {
     out.push_back({key,
                    "",
                    {},
@@ -837,8 +900,8 @@ std::vector<Row> later_rows() {
 
 std::vector<Row> all_rows() {
   std::vector<Row> out;
-  for (auto&& rows : {top_rows(), http_rows(), session_rows(), cluster_rows(), connector_rows(), app_rows(),
-                      later_rows()}) {
+  for (auto&& rows : {top_rows(), http_rows(), session_rows(), cluster_rows(), cache_rows(), connector_rows(),
+                      app_rows(), later_rows()}) {
     out.insert(out.end(), rows.begin(), rows.end());
   }
   return out;

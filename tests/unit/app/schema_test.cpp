@@ -26,7 +26,7 @@ TEST(Schema, tells_editors_types_defaults_and_what_is_refused) {
   EXPECT_EQ(at(http, "readTimeoutSeconds").at("default"), 20);
   EXPECT_EQ(at(http, "readTimeoutSeconds").at("anyOf").as_array()[0].at("maximum"), 86400);
   EXPECT_EQ(at(http, "accessLog").at("type").as_array()[0], "object");
-  EXPECT_TRUE(at(root, "caches").contains("not"));
+  EXPECT_TRUE(at(root, "telemetry").contains("not"));
   EXPECT_EQ(at(at(root, "session"), "cookieDomain").at("deprecated"), true);
   const json::object& cluster = at(root, "clusters").at("items").as_object();
   EXPECT_EQ(cluster.at("required").as_array().size(), 4U);
