@@ -42,6 +42,9 @@ struct EndpointShared {
   Log log;
 };
 
+// What clients that look at versions take for the features they use; what Kith is itself is in INFO.
+inline constexpr std::string_view kRedisVersion = "7.0.15";
+
 // Of a command with subcommands: the error for one that is unknown or has the wrong number of arguments, or
 // "".
 std::string subcommand_error(std::string_view container, Args args);
@@ -89,30 +92,39 @@ class Connection {
   void forget_queued();
   bool queue(const Command& command, Args args);
   void deliver(const Publication& publication, const std::string* pattern);
-  void on_publish(Args args);
   void note_card();
   resp::ReplyWriter reply() { return resp::ReplyWriter(out_, protocol_); }
 
   // connection_commands.cpp
   Step on_connection_command(const Command& command, Args args);
-  void on_hello(Args args);
   void on_auth(Args args);
+  void on_client(Args args);
+  void on_client_list(Args args);
+  void on_discard(Args args);
+  void on_echo(Args args);
+  void on_hello(Args args);
+  void on_multi(Args args);
+  void on_ping(Args args);
+  void on_reset(Args args);
+  void on_select(Args args);
   bool check_password(std::string_view username, std::string_view password);
   void set_authenticated(bool authenticated);
   bool set_name(std::string_view name);
-  void on_select(Args args);
-  void on_client(Args args);
-  void on_client_list(Args args);
+  // connection_channels.cpp
+  void on_psubscribe(Args args);
+  void on_publish(Args args);
+  void on_pubsub(Args args);
+  void on_punsubscribe(Args args);
+  void on_subscribe(Args args);
+  void on_unsubscribe(Args args);
+  void subscribe(Args args, bool pattern);
+  void unsubscribe(Args args, bool pattern);
+  void unsubscribe_all();
+  void confirm(std::string_view what, std::optional<std::string_view> channel);
+  // connection_server.cpp
   void on_command(Args args);
   void on_config(Args args);
   void on_info(Args args);
-  void on_ping(Args args);
-  void on_pubsub(Args args);
-  void on_subscribe(Args args, bool pattern);
-  void on_unsubscribe(Args args, bool pattern);
-  void confirm(std::string_view what, std::optional<std::string_view> channel);
-  void reset();
-  void unsubscribe_all();
   void describe_server(std::string_view section, std::string& out);
 
   EndpointShared& shared_;
