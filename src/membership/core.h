@@ -404,7 +404,6 @@ class Core {
   uint64_t alert_number_ = 0;
   bool suspects_changed_ = false;
   MonoTime cut_since_ = kNever;
-  std::optional<MonoTime> hang_cut_;  // when one that hung was last cut
   MonoTime last_alert_ = MonoTime::min();
   MonoTime cut_at_ = kNever;
   bool mute_ = false;

@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kMaxWords = 64;          // about one suspect; ten observers have something to say
 constexpr Duration kAlertsSettle = 50ms;  // without a new alert: what one event causes is told by then
-constexpr Duration kHangMemory = 10s;     // in which a hang is taken for one of several
 constexpr uint8_t kMuteHealth = 8;
 
 }  // namespace
@@ -320,20 +319,15 @@ void Core::consider_cut() {
   const Duration wait = crash ? config_.cut_wait : config_.hang_cut_wait;
   const bool open_ends = unsure || !likely.empty() || (stirring && !crash);
   const bool waited = now_ >= cut_since_ + wait;
-  // Nor is it told of at once when a hang was lately: there may be more of them.
-  const bool may_settle = !open_ends && (crash || !hang_cut_ || now_ >= *hang_cut_ + kHangMemory);
-  const bool settled = may_settle && now_ >= last_alert_ + kAlertsSettle;
+  const bool settled = !open_ends && now_ >= last_alert_ + kAlertsSettle;
   if (!waited && !settled) {
     cut_at_ = cut_since_ + wait;
-    if (!sure.empty() && may_settle) cut_at_ = std::min(cut_at_, last_alert_ + kAlertsSettle);
+    if (!sure.empty() && !open_ends) cut_at_ = std::min(cut_at_, last_alert_ + kAlertsSettle);
     return;
   }
   cut_since_ = kNever;
   if (waited) sure.merge(likely);
-  for (const auto& [id, why] : sure) {
-    declare_down(peers_.at(id), why);
-    if (why == DownReason::hung) hang_cut_ = now_;
-  }
+  for (const auto& [id, why] : sure) declare_down(peers_.at(id), why);
   if (unsure) {
     cut_since_ = now_;
     cut_at_ = now_ + wait;
