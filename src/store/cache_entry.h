@@ -4,7 +4,8 @@
 // The later write wins, by its stamp. What is gone, removed or too old, is remembered as long as anything
 // that it replaced could have lived, and ten minutes at least: else an older write that comes late would
 // bring it back. A write that never ends by age could come at any time: its removal is remembered for a day,
-// which is how long a node may have been cut off before removed entries can come back with it.
+// which is how long a node may have been cut off before removed entries can come back with it. So is the
+// removal of what is not known where it is removed, for that may be such a write.
 #pragma once
 
 #include <memory>
@@ -49,6 +50,7 @@ struct CacheEntry {
   int64_t expires_ms = 0;                     // 0: never by age
   int64_t keep_until_ms = 0;                  // the greatest seen
   mutable bool used = false;                  // since the eviction last came by; not part of the lattice
+  uint32_t place = 0;                         // in the queue of its shard; likewise (cache_table.h)
 
   bool live(WallTime now) const { return value && (expires_ms == 0 || unix_ms(now) < expires_ms); }
   // Whether nothing that is still on its way could be mistaken for newer than this.
@@ -67,7 +69,8 @@ struct CacheEntry {
 };
 
 // All of a space that was written up to a stamp is gone, whatever its stamps' nodes: one write, however much
-// that is. It is never forgotten; of a space there is one.
+// that is. Of a space there is one, the latest. It is remembered for a day, as the removal of what never ends
+// by age is.
 struct CacheClear {
   std::string space;
   uint64_t hlc = 0;

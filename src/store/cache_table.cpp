@@ -28,7 +28,7 @@ CacheTable::View CacheTable::get(const Key& key, WallTime now) const {
   const Shard& home = shard(key);
   std::lock_guard lock(home.mutex);
   auto found = home.entries.find(key);
-  if (found == home.entries.end() || !found->second.live(now)) return {};
+  if (found == home.entries.end() || !found->second.live(now) || hidden(found->second)) return {};
   const CacheEntry& entry = found->second;
   entry.used = true;
   View view{.value = entry.value};
@@ -68,10 +68,11 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
   {
     Shard& home = shard(key);
     std::lock_guard lock(home.mutex);
-    auto found = home.entries.find(key);
+    auto found = find(home, key);
     const bool known = found != home.entries.end();
-    entry.by = {stamp(now, std::max(known ? found->second.by.hlc : 0, cleared(entry.value->name.space))),
-                self_};
+    entry.by = {
+        stamp(now, std::max(known ? found->second.by.hlc : 0, spaces_.cleared(entry.value->name.space))),
+        self_};
     const int64_t own = expires ? entry.expires_ms : unix_ms(now + kCacheKeepRemoved);
     entry.keep_until_ms = std::max(own, known ? found->second.keep_until_ms : 0);
     op = originate(CacheOp::set, key, entry.by.hlc);
@@ -86,7 +87,7 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
 Op CacheTable::remove(const Key& key, WallTime now) {
   Shard& home = shard(key);
   std::lock_guard lock(home.mutex);
-  auto found = home.entries.find(key);
+  auto found = find(home, key);
   const bool known = found != home.entries.end();
   CacheEntry entry;
   entry.by = {stamp(now, known ? found->second.by.hlc : 0), self_};
@@ -101,7 +102,8 @@ Op CacheTable::remove(const Key& key, WallTime now) {
 }
 
 Op CacheTable::clear(std::string_view space, WallTime now) {
-  const CacheClear clear{std::string(space), stamp(now, cleared(space))};
+  const CacheClear clear{std::string(space),
+                         stamp(now, std::max(spaces_.cleared(space), spaces_.newest(space)))};
   merge(clear);
   Op op = originate(CacheOp::clear, clear.key(), clear.hlc);
   Writer(op.payload).string(space);
@@ -138,7 +140,7 @@ Merged CacheTable::merge(const Key& key, CacheEntry&& change, WallTime now) {
     Shard& home = shard(key);
     std::lock_guard lock(home.mutex);
     if (change.can_go(now) && !home.entries.contains(key)) return Merged::nothing;
-    if (change.value && change.by.hlc <= cleared(change.value->name.space)) return Merged::nothing;
+    if (change.value && change.by.hlc <= spaces_.cleared(change.value->name.space)) return Merged::nothing;
     result = merge_locked(home, key, std::move(change));
   }
   make_room();
@@ -146,6 +148,7 @@ Merged CacheTable::merge(const Key& key, CacheEntry&& change, WallTime now) {
 }
 
 Merged CacheTable::merge_locked(Shard& home, const Key& key, CacheEntry&& change) {
+  find(home, key);  // not one that is hidden
   auto [found, fresh] = home.entries.try_emplace(key);
   CacheEntry& entry = found->second;
   if (fresh) {
@@ -158,49 +161,44 @@ Merged CacheTable::merge_locked(Shard& home, const Key& key, CacheEntry&& change
   return changed ? Merged::changed : Merged::nothing;
 }
 
-uint64_t CacheTable::cleared(std::string_view space) const {
-  if (clears_.load(std::memory_order_acquire) == 0) return 0;
-  const Key key = CacheClear{std::string(space)}.key();
-  std::lock_guard lock(cleared_mutex_);
-  auto found = cleared_.find(key);
-  return found == cleared_.end() ? 0 : found->second.hlc;
+FlatMap<Key, CacheEntry>::iterator CacheTable::find(Shard& home, const Key& key) {
+  auto found = home.entries.find(key);
+  if (found == home.entries.end() || !hidden(found->second)) return found;
+  account(found->second, -1);
+  home.entries.erase(found);
+  return home.entries.end();
 }
 
+// What comes from now on is refused by merge(). What is here is hidden, and erased by the sweep; nothing
+// needs to be remembered of it.
 Merged CacheTable::merge(const CacheClear& clear) {
-  {
-    std::lock_guard lock(cleared_mutex_);
-    auto [known, fresh] = cleared_.try_emplace(clear.key(), clear);
-    if (fresh && cleared_.size() > kMaxClears) {
-      cleared_.erase(known);
-      return refuse();
-    }
-    if (!fresh && known->second.hlc >= clear.hlc) return Merged::nothing;
-    known->second.hlc = clear.hlc;
-    clears_.store(cleared_.size(), std::memory_order_release);
-  }
-  // What comes from now on is refused above; what is here goes. Nothing needs to be remembered of it.
+  const CacheSpaces::Noted noted = spaces_.clear(clear);
+  if (!noted.news) return Merged::nothing;
+  if (noted.hides) unswept_.store(kShards, std::memory_order_release);
+  if (spaces_.clears() > kMaxClears) forget_oldest_clear();
+  return Merged::changed;
+}
+
+void CacheTable::forget_oldest_clear() {
+  const CacheClear oldest = *spaces_.oldest();
   for (Shard& home : shards_) {
+    if (unswept_ == 0 || spaces_.newest(oldest.space) == 0) break;  // it hides nothing
     std::lock_guard lock(home.mutex);
     for (auto at = home.entries.begin(); at != home.entries.end();) {
       auto here = at++;
       const CacheEntry& entry = here->second;
-      if (!entry.value || entry.by.hlc > clear.hlc || entry.value->name.space != clear.space) continue;
+      if (!entry.value || entry.by.hlc > oldest.hlc || entry.value->name.space != oldest.space) continue;
       account(entry, -1);
       home.entries.erase(here);
     }
   }
-  return Merged::changed;
+  spaces_.forget(oldest);
 }
 
 void CacheTable::account(const CacheEntry& entry, int sign) {
   bytes_ += sign > 0 ? entry.bytes() : -entry.bytes();  // unsigned: also right when it shrinks
   entries_ += sign > 0 ? 1 : -1;
-  if (!entry.value) return;
-  std::lock_guard lock(spaces_mutex_);
-  auto space = spaces_.try_emplace(entry.value->name.space).first;
-  space->second.entries += sign;
-  if (entry.expires_ms != 0) space->second.expiring += sign;
-  if (space->second.entries == 0) spaces_.erase(space);
+  if (entry.value) spaces_.account(entry, sign);
 }
 
 // ---------------------------------------------------------------- room
@@ -221,6 +219,11 @@ bool CacheTable::evict_from(Shard& home) {
     home.order.pop_front();
     auto found = home.entries.find(key);
     if (found == home.entries.end()) continue;
+    if (hidden(found->second)) {
+      account(found->second, -1);
+      home.entries.erase(found);
+      return true;
+    }
     if (std::exchange(found->second.used, false)) {
       home.order.push_back(key);
       if (left > 1) continue;
@@ -237,9 +240,15 @@ bool CacheTable::evict_from(Shard& home) {
 size_t CacheTable::sweep(WallTime now, size_t shards) {
   size_t freed = 0;
   for (size_t i = 0; i < shards; ++i) {
-    Shard& home = shards_[next_sweep_++ % kShards];
-    std::lock_guard lock(home.mutex);
-    freed += sweep_locked(home, now);
+    const size_t number = next_sweep_++ % kShards;
+    {
+      std::lock_guard lock(shards_[number].mutex);
+      freed += sweep_locked(shards_[number], now);
+    }
+    if (unswept_ > 0 && --unswept_ == 0) spaces_.settled();
+    // What is older than a clear that is forgotten does not come any more, as of removals.
+    const WallTime then = now - kCacheKeepRemoved - kTombstoneGrace;
+    if (number == 0 && unswept_ == 0 && unix_ms(then) > 0) spaces_.forget_up_to(replication::hlc_from(then));
   }
   expired_ += freed;
   return freed;
@@ -250,6 +259,11 @@ size_t CacheTable::sweep_locked(Shard& home, WallTime now) {
   for (auto at = home.entries.begin(); at != home.entries.end();) {
     auto here = at++;
     CacheEntry& entry = here->second;
+    if (hidden(entry)) {
+      account(entry, -1);
+      home.entries.erase(here);
+      continue;
+    }
     if (entry.value && !entry.live(now)) {
       account(entry, -1);
       entry.value = nullptr;
@@ -273,15 +287,25 @@ size_t CacheTable::sweep_locked(Shard& home, WallTime now) {
 void CacheTable::visit(size_t shard, std::string_view space, WallTime now,
                        const std::function<void(const CacheValue&)>& seen) const {
   const Shard& home = shards_.at(shard);
+  const uint64_t cleared = spaces_.cleared(space);
   std::lock_guard lock(home.mutex);
   for (const auto& [key, entry] : home.entries)
-    if (entry.live(now) && entry.value->name.space == space) seen(*entry.value);
+    if (entry.live(now) && entry.by.hlc > cleared && entry.value->name.space == space) seen(*entry.value);
 }
 
 CacheTable::Count CacheTable::count(std::string_view space) const {
-  std::lock_guard lock(spaces_mutex_);
-  auto found = spaces_.find(space);
-  return found == spaces_.end() ? Count{} : found->second;
+  if (auto known = spaces_.count(space)) return *known;
+  const uint64_t cleared = spaces_.cleared(space);
+  Count count;
+  for (const Shard& home : shards_) {
+    std::lock_guard lock(home.mutex);
+    for (const auto& [key, entry] : home.entries) {
+      if (!entry.value || entry.by.hlc <= cleared || entry.value->name.space != space) continue;
+      ++count.entries;
+      if (entry.expires_ms != 0) ++count.expiring;
+    }
+  }
+  return count;
 }
 
 bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<StateEntry>& out) {
@@ -294,8 +318,8 @@ bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<Stat
     std::lock_guard lock(shards_[at].mutex);
     std::vector<Key> keys;
     for (const auto& [key, entry] : shards_[at].entries)
-      if (is_next(at, key)) keys.push_back(key);
-    const auto clears = clears_of(at);
+      if (is_next(at, key) && !hidden(entry)) keys.push_back(key);
+    const auto clears = spaces_.find_if([at](const Key& key) { return shard_of(key) == at; });
     for (const auto& [key, clear] : clears)
       if (is_next(at, key)) keys.push_back(key);
     std::sort(keys.begin(), keys.end());
@@ -313,26 +337,17 @@ bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<Stat
   return false;
 }
 
-std::map<Key, CacheClear> CacheTable::clears_of(size_t shard) const {
-  std::map<Key, CacheClear> out;
-  if (clears_.load(std::memory_order_acquire) == 0) return out;
-  std::lock_guard lock(cleared_mutex_);
-  for (const auto& [key, clear] : cleared_)
-    if (shard_of(key) == shard) out.emplace(key, clear);
-  return out;
-}
-
 std::optional<Bytes> CacheTable::state_of(StoreId store, const Key& key) {
   if (store != StoreId::cache) return std::nullopt;
   {
     Shard& home = shard(key);
     std::lock_guard lock(home.mutex);
-    if (auto found = home.entries.find(key); found != home.entries.end()) return encoded(found->second);
+    auto found = home.entries.find(key);
+    if (found != home.entries.end() && !hidden(found->second)) return encoded(found->second);
   }
-  std::lock_guard lock(cleared_mutex_);
-  auto clear = cleared_.find(key);
-  if (clear == cleared_.end()) return std::nullopt;
-  return encoded(clear->second);
+  const auto clear = spaces_.find(key);
+  if (!clear) return std::nullopt;
+  return encoded(*clear);
 }
 
 uint64_t CacheTable::content_hash(WallTime now) const {
@@ -340,7 +355,7 @@ uint64_t CacheTable::content_hash(WallTime now) const {
   for (const Shard& home : shards_) {
     std::lock_guard lock(home.mutex);
     for (const auto& [key, entry] : home.entries) {
-      if (!entry.live(now)) continue;
+      if (!entry.live(now) || hidden(entry)) continue;
       Bytes state;
       Writer writer(state);
       entry.encode(writer, false);

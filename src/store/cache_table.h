@@ -13,7 +13,6 @@
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +21,7 @@
 #include "base/result.h"
 #include "replication/core.h"
 #include "store/cache_entry.h"
+#include "store/cache_spaces.h"
 #include "store/session_table.h"
 
 namespace kith::store {
@@ -50,7 +50,7 @@ class CacheTable final : public replication::Source {
   replication::Op remove(const Key& key, WallTime now);
 
   // Of all that is known here of the space nothing is left, nor of what was written before and is on its way.
-  // Takes as long as walking the table does: 0.1 s for a million entries.
+  // Nothing of it is seen from now on; its memory comes back when sweep() has visited all shards.
   replication::Op clear(std::string_view space, WallTime now);
 
   // The writes of others, in any order, any number of times.
@@ -65,18 +65,17 @@ class CacheTable final : public replication::Source {
   // Walks a space in parts: each call looks at one of kShards shards. What is there during the whole walk is
   // seen once.
   static constexpr size_t kShards = 1024;
-  static constexpr size_t kMaxClears = 4096;  // beyond, spaces that were never cleared cannot be
+  static constexpr size_t kMaxClears = 4096;  // beyond, the oldest is forgotten (cache_spaces.h)
   void visit(size_t shard, std::string_view space, WallTime now,
              const std::function<void(const CacheValue&)>& seen) const;
   // Live entries of the space, and how many of them end by age; those too old that were not swept yet count
-  // as well.
-  struct Count {
-    size_t entries = 0, expiring = 0;
-  };
+  // as well. Takes as long as walking the table does where a clear came after newer values, until that is
+  // swept.
+  using Count = CacheSpaces::Count;
   Count count(std::string_view space) const;
 
-  // Frees what is too old in the next shards. Called with the default a few times per second it visits all
-  // within half a minute.
+  // Frees what is too old or was cleared in the next shards. Called with the default a few times per second
+  // it visits all within half a minute.
   size_t sweep(WallTime now, size_t shards = 16);
 
   size_t entries() const { return entries_; }  // the removed ones included
@@ -105,8 +104,13 @@ class CacheTable final : public replication::Source {
   replication::Op originate(CacheOp kind, const Key& key, uint64_t hlc) const;
   Merged merge(const Key& key, CacheEntry&& change, WallTime now);
   Merged merge(const CacheClear& clear);
-  uint64_t cleared(std::string_view space) const;
-  std::map<Key, CacheClear> clears_of(size_t shard) const;
+  // A value that a clear ended and no walk has erased yet: it is as if it were not here.
+  bool hidden(const CacheEntry& entry) const {
+    return unswept_.load(std::memory_order_acquire) > 0 && entry.value &&
+           entry.by.hlc <= spaces_.cleared(entry.value->name.space);
+  }
+  FlatMap<Key, CacheEntry>::iterator find(Shard& home, const Key& key);
+  void forget_oldest_clear();
   Merged merge_locked(Shard& home, const Key& key, CacheEntry&& change);
   void account(const CacheEntry& entry, int sign);
   void make_room();
@@ -123,11 +127,8 @@ class CacheTable final : public replication::Source {
   std::atomic<size_t> bytes_{0};
   std::atomic<uint64_t> refused_{0}, far_ahead_{0}, expired_{0}, evicted_{0};
   std::atomic<size_t> next_sweep_{0}, next_eviction_{0};
-  mutable std::mutex spaces_mutex_;
-  std::map<std::string, Count, std::less<>> spaces_;
-  mutable std::mutex cleared_mutex_;
-  std::map<Key, CacheClear> cleared_;  // by CacheClear::key()
-  std::atomic<size_t> clears_{0};      // there are seldom any, and then nobody takes the lock
+  CacheSpaces spaces_;
+  std::atomic<size_t> unswept_{0};  // shards that may have hidden values: the next ones of the sweep
   mutable std::mutex clock_mutex_;
   replication::Hlc clock_;
 };

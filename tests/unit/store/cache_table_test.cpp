@@ -268,7 +268,101 @@ TEST(CacheTable, ClearsTravelInSnapshots) {
   EXPECT_EQ(taker.state_of(StoreId::cache, key), donor.state_of(StoreId::cache, key));
 }
 
-TEST(CacheTable, RefusesAClearThatIsMalformedOrOneTooMany) {
+// What was cleared is erased later, in parts; until then nobody sees it.
+TEST(CacheTable, AClearHidesAtOnceWhatTheSweepErases) {
+  CacheTable table({}, node(1)), fresh({}, node(1));
+  for (int i = 0; i < 300; ++i)
+    set(table, std::to_string(i), "1", i % 2 ? std::optional(kNow + kMinute) : std::nullopt);
+  ASSERT_TRUE(table.set({"other", "x"}, to_bytes("2"), std::nullopt, kNow));
+  const size_t bytes = table.bytes();
+  Op clear = table.clear("shared", kNow);
+  Op after = set(table, "7", "3");
+  EXPECT_EQ(table.entries(), 301u) << "nobody waits for a walk";
+  EXPECT_EQ(table.count("shared").entries, 1u);
+  EXPECT_EQ(table.count("shared").expiring, 0u);
+  EXPECT_EQ(table.count("other").entries, 1u);
+  EXPECT_EQ(read(table, "8"), std::nullopt);
+  EXPECT_EQ(read(table, "7"), "3");
+  EXPECT_EQ(table.state_of(StoreId::cache, hash("8")), std::nullopt);
+  size_t seen = 0;
+  for (size_t shard = 0; shard < CacheTable::kShards; ++shard)
+    table.visit(shard, "shared", kNow, [&](const CacheValue&) { ++seen; });
+  EXPECT_EQ(seen, 1u);
+  SnapshotCursor cursor;
+  std::vector<StateEntry> entries;
+  EXPECT_FALSE(table.next(cursor, 1 << 20, entries));
+  EXPECT_EQ(entries.size(), 3u) << "two values and the clear";
+  for (const StateEntry& entry : entries) fresh.apply(entry, kNow);
+  EXPECT_EQ(fresh.content_hash(kNow), table.content_hash(kNow));
+  sweep_all(table, kNow);
+  EXPECT_EQ(table.entries(), 2u);
+  EXPECT_LT(table.bytes(), bytes / 100);
+  EXPECT_EQ(table.bytes(), fresh.bytes());
+  EXPECT_EQ(table.count("shared").entries, 1u);
+  EXPECT_EQ(table.counters().expired, 0u);
+}
+
+// Another node's, that was on its way while this one wrote.
+TEST(CacheTable, AClearThatIsOlderThanSomeOfTheSpaceCountsRightAtOnce) {
+  CacheTable table({}, node(1)), other({}, node(2));
+  for (int i = 0; i < 100; ++i) set(table, std::to_string(i), "1");
+  const Op clear = other.clear("shared", kNow + 1s);
+  for (int i = 90; i < 120; ++i) set(table, std::to_string(i), "2", kNow + kMinute, kNow + 2s);
+  EXPECT_EQ(table.apply(clear, kNow + 2s), Merged::changed);
+  EXPECT_EQ(table.count("shared").entries, 30u);
+  EXPECT_EQ(table.count("shared").expiring, 30u);
+  set(table, "x", "3", std::nullopt, kNow + 3s);
+  EXPECT_EQ(table.count("shared").entries, 31u);
+  sweep_all(table, kNow + 3s);
+  EXPECT_EQ(table.entries(), 31u);
+  EXPECT_EQ(table.count("shared").entries, 31u);
+}
+
+TEST(CacheTable, WhatWasClearedMakesRoomFirst) {
+  CacheTable table({.max_bytes = 1 << 20}, node(1));
+  for (int i = 0; i < 3000; ++i) {
+    set(table, std::to_string(i), std::string(64, 'x'));
+    read(table, std::to_string(i));
+  }
+  EXPECT_EQ(table.counters().evicted, 0u);
+  table.clear("shared", kNow);
+  for (int i = 0; i < 2000; ++i) set(table, std::to_string(i), std::string(64, 'y'));
+  EXPECT_LE(table.bytes(), table.max_bytes());
+  EXPECT_EQ(table.count("shared").entries, 2000u - table.counters().evicted);
+  EXPECT_LT(table.counters().evicted, 300u);
+}
+
+TEST(CacheTable, AClearIsForgottenAfterADay) {
+  CacheTable table({}, node(1));
+  table.clear("shared", kNow);
+  const Key key = CacheClear{"shared"}.key();
+  sweep_all(table, kNow + 24 * 60 * kMinute);
+  EXPECT_TRUE(table.state_of(StoreId::cache, key));
+  sweep_all(table, kNow + 24 * 60 * kMinute + 2 * kMinute);
+  EXPECT_FALSE(table.state_of(StoreId::cache, key));
+}
+
+TEST(CacheTable, AmongTooManyClearsTheOldestIsForgottenOnAllNodesInAnyOrder) {
+  CacheTable here({}, node(1)), there({}, node(2)), back({}, node(3));
+  set(here, "a", "1");
+  std::vector<Op> clears = {here.clear("shared", kNow)};
+  for (size_t i = 0; i < CacheTable::kMaxClears; ++i)
+    clears.push_back(here.clear(std::to_string(i), kNow + 1s));
+  EXPECT_EQ(read(here, "a"), std::nullopt) << "what it ended does not come back";
+  EXPECT_EQ(here.count("shared").entries, 0u);
+  set(back, "a", "1", std::nullopt, kNow - 1s);
+  for (size_t i = 0; i < clears.size(); ++i) {
+    there.apply(clears[i], kNow + 1s);
+    back.apply(clears[clears.size() - 1 - i], kNow + 1s);
+  }
+  EXPECT_EQ(read(back, "a"), std::nullopt) << "also one that goes as it comes ends what is here";
+  for (CacheTable* table : {&here, &there, &back}) {
+    EXPECT_FALSE(table->state_of(StoreId::cache, CacheClear{"shared"}.key()));
+    EXPECT_TRUE(table->state_of(StoreId::cache, CacheClear{"0"}.key()));
+  }
+}
+
+TEST(CacheTable, RefusesAClearThatIsMalformed) {
   CacheTable table({}, node(1)), other({}, node(2));
   const Op good = other.clear("shared", kNow);
   Op moved = good;
@@ -276,10 +370,6 @@ TEST(CacheTable, RefusesAClearThatIsMalformedOrOneTooMany) {
   Op cut = good;
   cut.payload.pop_back();
   for (const Op& op : {moved, cut}) EXPECT_EQ(table.apply(op, kNow), Merged::refused);
-  for (size_t i = 0; i < CacheTable::kMaxClears; ++i) table.clear(std::to_string(i), kNow);
-  EXPECT_EQ(table.apply(good, kNow), Merged::refused);
-  set(table, "a", "1");
-  EXPECT_EQ(read(table, "a"), "1");
 }
 
 TEST(Tables, ASnapshotHoldsSessionsAndCaches) {
