@@ -22,12 +22,14 @@ Result<Dot> ReplicatedCache::set(store::CacheName name, Bytes data, std::optiona
 
 Result<Dot> ReplicatedCache::remove(const store::Key& key) {
   if (cluster_.phase() == Phase::left) return Error(Code::unavailable, "this node has left the cluster");
-  return cluster_.write(cluster_.tables_.caches().remove(key, cluster_.ports_.loop.wall_now()));
+  KITH_TRY(auto op, cluster_.tables_.caches().remove(key, cluster_.ports_.loop.wall_now()));
+  return cluster_.write(std::move(op));
 }
 
 Result<Dot> ReplicatedCache::clear(std::string_view space) {
   if (cluster_.phase() == Phase::left) return Error(Code::unavailable, "this node has left the cluster");
-  return cluster_.write(cluster_.tables_.caches().clear(space, cluster_.ports_.loop.wall_now()));
+  KITH_TRY(auto op, cluster_.tables_.caches().clear(space, cluster_.ports_.loop.wall_now()));
+  return cluster_.write(std::move(op));
 }
 
 void ReplicatedCache::flush() { cluster_.pump(); }

@@ -34,7 +34,7 @@ class ReplicatedCache {
   // The rest on the control loop.
   // Fail as CacheTable::set, and with unavailable when this node has left. Sent with the next flush().
   Result<Dot> set(store::CacheName name, Bytes data, std::optional<WallTime> expires);
-  Result<Dot> remove(const store::Key& key);
+  Result<Dot> remove(const store::Key& key);  // fail with limit as CacheTable's, and likewise
   Result<Dot> clear(std::string_view space);
   void flush();
   // What a node has to have applied to know all that is known here: the end of each log that moved lately.

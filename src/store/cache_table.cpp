@@ -70,9 +70,10 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
     std::lock_guard lock(home.mutex);
     auto found = find(home, key);
     const bool known = found != home.entries.end();
-    entry.by = {
-        stamp(now, std::max(known ? found->second.by.hlc : 0, spaces_.cleared(entry.value->name.space))),
-        self_};
+    const uint64_t before =
+        std::max(known ? found->second.by.hlc : 0, spaces_.cleared(entry.value->name.space));
+    KITH_TRY(entry.by.hlc, stamp(now, before));
+    entry.by.node = self_;
     const int64_t own = expires ? entry.expires_ms : unix_ms(now + kCacheKeepRemoved);
     entry.keep_until_ms = std::max(own, known ? found->second.keep_until_ms : 0);
     op = originate(CacheOp::set, key, entry.by.hlc);
@@ -84,13 +85,14 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
   return op;
 }
 
-Op CacheTable::remove(const Key& key, WallTime now) {
+Result<Op> CacheTable::remove(const Key& key, WallTime now) {
   Shard& home = shard(key);
   std::lock_guard lock(home.mutex);
   auto found = find(home, key);
   const bool known = found != home.entries.end();
   CacheEntry entry;
-  entry.by = {stamp(now, known ? found->second.by.hlc : 0), self_};
+  KITH_TRY(entry.by.hlc, stamp(now, known ? found->second.by.hlc : 0));
+  entry.by.node = self_;
   entry.keep_until_ms = known ? found->second.keep_until_ms : unix_ms(now);
   // It was kept for a day from its writing; of what never ends by age the day begins with the removal.
   if (known && found->second.value && found->second.expires_ms == 0)
@@ -101,9 +103,9 @@ Op CacheTable::remove(const Key& key, WallTime now) {
   return op;
 }
 
-Op CacheTable::clear(std::string_view space, WallTime now) {
-  const CacheClear clear{std::string(space),
-                         stamp(now, std::max(spaces_.cleared(space), spaces_.newest(space)))};
+Result<Op> CacheTable::clear(std::string_view space, WallTime now) {
+  KITH_TRY(const uint64_t hlc, stamp(now, std::max(spaces_.cleared(space), spaces_.newest(space))));
+  const CacheClear clear{std::string(space), hlc};
   merge(clear);
   Op op = originate(CacheOp::clear, clear.key(), clear.hlc);
   Writer(op.payload).string(space);
@@ -366,9 +368,16 @@ uint64_t CacheTable::content_hash(WallTime now) const {
   return sum;
 }
 
-uint64_t CacheTable::stamp(WallTime now, uint64_t above) {
-  std::lock_guard lock(clock_mutex_);
-  return std::max(clock_.tick(now), above + 1);
+Result<uint64_t> CacheTable::stamp(WallTime now, uint64_t above) {
+  uint64_t hlc = above + 1;
+  if (is_stamp(hlc)) {
+    std::lock_guard lock(clock_mutex_);
+    hlc = std::max(hlc, clock_.tick(now));
+  }
+  if (!is_stamp(hlc))
+    return Error(Code::limit,
+                 "a clock that was far ahead has written here, and no write can come after that");
+  return hlc;
 }
 
 void CacheTable::observe(uint64_t hlc, WallTime now) {

@@ -42,16 +42,19 @@ class CacheTable final : public replication::Source {
   View get(const Key& key, WallTime now) const;
 
   // The writes of this node, applied here and to be appended at once (SessionTable).
-  // Replaces. Fails with limit for too large a name or data, with invalid for a time out of range. Expiry in
-  // the past: as remove().
+  // All fail with limit when what is here bears so late a stamp that there is none after it: a broken clock
+  // wrote it, and other nodes would refuse what we made of it.
+  //
+  // Replaces. Fails with limit also for too large a name or data, with invalid for a time out of range.
+  // Expiry in the past: as remove().
   static Result<void> check(std::string_view key, ByteView data);
   Result<replication::Op> set(CacheName name, Bytes data, std::optional<WallTime> expires, WallTime now);
   // Also when there is nothing of the name here: it may be on its way.
-  replication::Op remove(const Key& key, WallTime now);
+  Result<replication::Op> remove(const Key& key, WallTime now);
 
   // Of all that is known here of the space nothing is left, nor of what was written before and is on its way.
   // Nothing of it is seen from now on; its memory comes back when sweep() has visited all shards.
-  replication::Op clear(std::string_view space, WallTime now);
+  Result<replication::Op> clear(std::string_view space, WallTime now);
 
   // The writes of others, in any order, any number of times.
   Merged apply(const replication::Op& op, WallTime now);
@@ -116,7 +119,7 @@ class CacheTable final : public replication::Source {
   void make_room();
   bool evict_from(Shard& home);
   size_t sweep_locked(Shard& home, WallTime now);
-  uint64_t stamp(WallTime now, uint64_t above);
+  Result<uint64_t> stamp(WallTime now, uint64_t above);
   void observe(uint64_t hlc, WallTime now);
   Merged refuse();
 

@@ -354,8 +354,8 @@ void World::write() {
 // Few keys, so that nodes meet at them.
 Op World::write_cache(store::CacheTable& caches, WallTime wall) {
   const std::string name = std::to_string(random(20));
-  if (random(40) == 0) return caches.clear(kSpace, wall);
-  if (random(4) == 0) return caches.remove(store::key_of(kSpace, name), wall);
+  if (random(40) == 0) return *caches.clear(kSpace, wall);
+  if (random(4) == 0) return *caches.remove(store::key_of(kSpace, name), wall);
   std::optional<WallTime> expires;
   if (random(2) == 0) expires = wall + std::chrono::hours(1 + random(10));
   return *caches.set({kSpace, name}, Bytes(random(options_.max_body), static_cast<uint8_t>(rng_())), expires,

@@ -37,6 +37,16 @@ Op set(CacheTable& table, std::string key, std::string_view data,
   EXPECT_TRUE(op);
   return *op;
 }
+Op remove(CacheTable& table, std::string_view key, WallTime now = kNow) {
+  auto op = table.remove(hash(key), now);
+  EXPECT_TRUE(op);
+  return *op;
+}
+Op clear(CacheTable& table, std::string_view space, WallTime now = kNow) {
+  auto op = table.clear(space, now);
+  EXPECT_TRUE(op);
+  return *op;
+}
 void sweep_all(CacheTable& table, WallTime now) { table.sweep(now, CacheTable::kShards); }
 
 TEST(CacheTable, ReadsBackWhatWasSetHereAndReplicatedThere) {
@@ -58,8 +68,8 @@ TEST(CacheTable, ReadsBackWhatWasSetHereAndReplicatedThere) {
 TEST(CacheTable, TheLaterWriteWinsInAnyOrder) {
   CacheTable first({}, node(1)), second({}, node(2));
   std::vector<Op> ops = {set(first, "a", "1"), set(second, "a", "2", kNow + kMinute),
-                         set(first, "b", "3"), second.remove(hash("b"), kNow),
-                         set(first, "a", "4"), first.remove(hash("c"), kNow)};
+                         set(first, "b", "3"), remove(second, "b", kNow),
+                         set(first, "a", "4"), remove(first, "c", kNow)};
   std::optional<uint64_t> hash_of_all;
   std::mt19937 random(1);
   for (int round = 0; round < 50; ++round) {
@@ -77,7 +87,7 @@ TEST(CacheTable, AWriteComesAfterWhatItReplaces) {
   here.apply(set(ahead, "a", "theirs", std::nullopt, kNow + 10 * kMinute), kNow);
   set(here, "a", "ours");
   EXPECT_EQ(read(here, "a"), "ours");
-  here.remove(hash("a"), kNow);
+  remove(here, "a", kNow);
   EXPECT_EQ(read(here, "a"), std::nullopt);
 }
 
@@ -86,8 +96,7 @@ TEST(CacheTable, WhatWasRemovedDoesNotComeBackWithALateWrite) {
   Op with_ttl = set(origin, "ttl", "1", kNow + 60 * kMinute);
   Op without = set(origin, "ever", "1");
   for (const Op& op : {with_ttl, without}) other.apply(op, kNow);
-  for (std::string_view key : {"ttl", "ever"})
-    late.apply(other.remove(hash(key), kNow + kMinute), kNow + kMinute);
+  for (std::string_view key : {"ttl", "ever"}) late.apply(remove(other, key, kNow + kMinute), kNow + kMinute);
   const WallTime hour = kNow + 59 * kMinute;
   sweep_all(late, hour);
   late.apply(with_ttl, hour);
@@ -108,7 +117,7 @@ TEST(CacheTable, ForgetsWhatIsTooOldWhenNothingOlderCanCome) {
   EXPECT_EQ(table.entries(), 2u);
   sweep_all(table, kNow + 62 * kMinute);
   EXPECT_EQ(table.entries(), 1u);
-  table.remove(hash("ever"), kNow + 62 * kMinute);
+  remove(table, "ever", kNow + 62 * kMinute);
   sweep_all(table, kNow + 24 * 60 * kMinute);
   EXPECT_EQ(table.entries(), 1u);
   sweep_all(table, kNow + 26 * 60 * kMinute);
@@ -196,7 +205,7 @@ TEST(CacheTable, ItsBytesAreWhatItsEntriesTake) {
   for (int i = 0; i < 20'000; ++i) {
     const std::string key = std::to_string(random() % 300);
     switch (random() % 4) {
-      case 0: table.remove(hash(key), now); break;
+      case 0: remove(table, key, now); break;
       case 1: sweep_all(table, now += 1s); break;
       default:
         set(table, key, std::string(random() % 2000, 'x'), now + std::chrono::seconds(random() % 20 + 1),
@@ -204,7 +213,7 @@ TEST(CacheTable, ItsBytesAreWhatItsEntriesTake) {
     }
     ASSERT_LE(table.bytes(), 200'000u);
   }
-  for (int i = 0; i < 300; ++i) table.remove(hash(std::to_string(i)), now);
+  for (int i = 0; i < 300; ++i) remove(table, std::to_string(i), now);
   EXPECT_EQ(table.count("shared").entries, 0u);
   sweep_all(table, now + 48 * 60 * kMinute);
   EXPECT_EQ(table.entries(), 0u);
@@ -226,18 +235,18 @@ TEST(CacheTable, AVisitSeesAllOfASpaceOnce) {
 TEST(CacheTable, AClearEndsWhatWasWrittenBeforeInAnyOrderAndNothingAfter) {
   CacheTable here({}, node(1)), there({}, node(2));
   Op early = set(here, "a", "1");
-  Op clear = here.clear("shared", kNow);
+  Op cleared = clear(here, "shared", kNow);
   Op after = set(here, "b", "2");
   EXPECT_EQ(read(here, "a"), std::nullopt);
   EXPECT_EQ(read(here, "b"), "2");
   EXPECT_EQ(here.count("shared").entries, 1u);
-  EXPECT_EQ(there.apply(clear, kNow), Merged::changed);
+  EXPECT_EQ(there.apply(cleared, kNow), Merged::changed);
   EXPECT_EQ(there.apply(early, kNow), Merged::nothing);
   EXPECT_EQ(there.apply(after, kNow), Merged::changed);
-  EXPECT_EQ(there.apply(clear, kNow), Merged::nothing);
+  EXPECT_EQ(there.apply(cleared, kNow), Merged::nothing);
   EXPECT_EQ(here.content_hash(kNow), there.content_hash(kNow));
   ASSERT_TRUE(there.set({"other", "x"}, {}, std::nullopt, kNow));
-  there.clear("shared", kNow);
+  clear(there, "shared", kNow);
   EXPECT_EQ(there.count("other").entries, 1u);
   EXPECT_EQ(there.count("shared").entries, 0u);
 }
@@ -245,15 +254,41 @@ TEST(CacheTable, AClearEndsWhatWasWrittenBeforeInAnyOrderAndNothingAfter) {
 // Also with a clock that is behind that of whoever cleared.
 TEST(CacheTable, AWriteComesAfterTheClearThatItsNodeKnows) {
   CacheTable ahead({}, node(1)), here({}, node(2));
-  here.apply(ahead.clear("shared", kNow + 10 * kMinute), kNow);
+  here.apply(clear(ahead, "shared", kNow + 10 * kMinute), kNow);
   set(here, "a", "1");
   EXPECT_EQ(read(here, "a"), "1");
+}
+
+TEST(CacheTable, AClearComesAfterAllThatItsSpaceHolds) {
+  CacheTable ahead({}, node(1)), here({}, node(2)), there({}, node(3));
+  const Op early = set(ahead, "a", "1", std::nullopt, kNow + 90s);
+  here.apply(early, kNow);
+  const Op cleared = clear(here, "shared");
+  EXPECT_EQ(read(here, "a"), std::nullopt);
+  EXPECT_EQ(here.count("shared").entries, 0u);
+  there.apply(cleared, kNow);
+  EXPECT_EQ(there.apply(early, kNow), Merged::nothing);
+}
+
+// What no other node would take is not written here either.
+TEST(CacheTable, NothingIsWrittenAfterTheLastStampThatThereIs) {
+  CacheTable other({}, node(1)), table({}, node(2));
+  Op last = set(other, "a", "1");
+  last.hlc = (uint64_t{kMaxTimeMs} << 16) | 0xffff;
+  ASSERT_EQ(table.apply(last, kNow), Merged::changed);
+  EXPECT_EQ(table.set(name("a"), {}, std::nullopt, kNow).error().code(), Code::limit);
+  EXPECT_EQ(table.set(name("a"), {}, kNow - 1s, kNow).error().code(), Code::limit);
+  EXPECT_EQ(table.remove(hash("a"), kNow).error().code(), Code::limit);
+  EXPECT_EQ(table.clear("shared", kNow).error().code(), Code::limit);
+  EXPECT_EQ(read(table, "a"), "1");
+  EXPECT_TRUE(table.set(name("b"), {}, std::nullopt, kNow));
+  EXPECT_TRUE(table.clear("other", kNow));
 }
 
 TEST(CacheTable, ClearsTravelInSnapshots) {
   CacheTable donor({}, node(1)), taker({}, node(2));
   Op late = set(donor, "a", "1");
-  for (int i = 0; i < 500; ++i) donor.clear(i == 0 ? "shared" : "space " + std::to_string(i), kNow);
+  for (int i = 0; i < 500; ++i) clear(donor, i == 0 ? "shared" : "space " + std::to_string(i), kNow);
   SnapshotCursor cursor;
   size_t chunks = 0;
   for (bool more = true; more; ++chunks) {
@@ -275,7 +310,7 @@ TEST(CacheTable, AClearHidesAtOnceWhatTheSweepErases) {
     set(table, std::to_string(i), "1", i % 2 ? std::optional(kNow + kMinute) : std::nullopt);
   ASSERT_TRUE(table.set({"other", "x"}, to_bytes("2"), std::nullopt, kNow));
   const size_t bytes = table.bytes();
-  Op clear = table.clear("shared", kNow);
+  Op cleared = clear(table, "shared", kNow);
   Op after = set(table, "7", "3");
   EXPECT_EQ(table.entries(), 301u) << "nobody waits for a walk";
   EXPECT_EQ(table.count("shared").entries, 1u);
@@ -306,9 +341,9 @@ TEST(CacheTable, AClearHidesAtOnceWhatTheSweepErases) {
 TEST(CacheTable, AClearThatIsOlderThanSomeOfTheSpaceCountsRightAtOnce) {
   CacheTable table({}, node(1)), other({}, node(2));
   for (int i = 0; i < 100; ++i) set(table, std::to_string(i), "1");
-  const Op clear = other.clear("shared", kNow + 1s);
+  const Op cleared = clear(other, "shared", kNow + 1s);
   for (int i = 90; i < 120; ++i) set(table, std::to_string(i), "2", kNow + kMinute, kNow + 2s);
-  EXPECT_EQ(table.apply(clear, kNow + 2s), Merged::changed);
+  EXPECT_EQ(table.apply(cleared, kNow + 2s), Merged::changed);
   EXPECT_EQ(table.count("shared").entries, 30u);
   EXPECT_EQ(table.count("shared").expiring, 30u);
   set(table, "x", "3", std::nullopt, kNow + 3s);
@@ -325,7 +360,7 @@ TEST(CacheTable, WhatWasClearedMakesRoomFirst) {
     read(table, std::to_string(i));
   }
   EXPECT_EQ(table.counters().evicted, 0u);
-  table.clear("shared", kNow);
+  clear(table, "shared", kNow);
   for (int i = 0; i < 2000; ++i) set(table, std::to_string(i), std::string(64, 'y'));
   EXPECT_LE(table.bytes(), table.max_bytes());
   EXPECT_EQ(table.count("shared").entries, 2000u - table.counters().evicted);
@@ -334,7 +369,7 @@ TEST(CacheTable, WhatWasClearedMakesRoomFirst) {
 
 TEST(CacheTable, AClearIsForgottenAfterADay) {
   CacheTable table({}, node(1));
-  table.clear("shared", kNow);
+  clear(table, "shared", kNow);
   const Key key = CacheClear{"shared"}.key();
   sweep_all(table, kNow + 24 * 60 * kMinute);
   EXPECT_TRUE(table.state_of(StoreId::cache, key));
@@ -345,9 +380,9 @@ TEST(CacheTable, AClearIsForgottenAfterADay) {
 TEST(CacheTable, AmongTooManyClearsTheOldestIsForgottenOnAllNodesInAnyOrder) {
   CacheTable here({}, node(1)), there({}, node(2)), back({}, node(3));
   set(here, "a", "1");
-  std::vector<Op> clears = {here.clear("shared", kNow)};
+  std::vector<Op> clears = {clear(here, "shared", kNow)};
   for (size_t i = 0; i < CacheTable::kMaxClears; ++i)
-    clears.push_back(here.clear(std::to_string(i), kNow + 1s));
+    clears.push_back(clear(here, std::to_string(i), kNow + 1s));
   EXPECT_EQ(read(here, "a"), std::nullopt) << "what it ended does not come back";
   EXPECT_EQ(here.count("shared").entries, 0u);
   set(back, "a", "1", std::nullopt, kNow - 1s);
@@ -364,7 +399,7 @@ TEST(CacheTable, AmongTooManyClearsTheOldestIsForgottenOnAllNodesInAnyOrder) {
 
 TEST(CacheTable, RefusesAClearThatIsMalformed) {
   CacheTable table({}, node(1)), other({}, node(2));
-  const Op good = other.clear("shared", kNow);
+  const Op good = clear(other, "shared", kNow);
   Op moved = good;
   moved.key = hash("b");
   Op cut = good;
