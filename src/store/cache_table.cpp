@@ -86,20 +86,24 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
 }
 
 Result<Op> CacheTable::remove(const Key& key, WallTime now) {
-  Shard& home = shard(key);
-  std::lock_guard lock(home.mutex);
-  auto found = find(home, key);
-  const bool known = found != home.entries.end();
-  CacheEntry entry;
-  KITH_TRY(entry.by.hlc, stamp(now, known ? found->second.by.hlc : 0));
-  entry.by.node = self_;
-  entry.keep_until_ms = known ? found->second.keep_until_ms : unix_ms(now);
-  // It was kept for a day from its writing; of what never ends by age the day begins with the removal.
-  if (known && found->second.value && found->second.expires_ms == 0)
-    entry.keep_until_ms = std::max(entry.keep_until_ms, unix_ms(now + kCacheKeepRemoved));
-  Op op = originate(CacheOp::remove, key, entry.by.hlc);
-  op.expires_ms = entry.keep_until_ms;
-  merge_locked(home, key, std::move(entry));
+  Op op;
+  {
+    Shard& home = shard(key);
+    std::lock_guard lock(home.mutex);
+    auto found = find(home, key);
+    const bool known = found != home.entries.end();
+    CacheEntry entry;
+    KITH_TRY(entry.by.hlc, stamp(now, known ? found->second.by.hlc : 0));
+    entry.by.node = self_;
+    entry.keep_until_ms = known ? found->second.keep_until_ms : unix_ms(now);
+    // It was kept for a day from its writing; of what never ends by age the day begins with the removal.
+    if (known && found->second.value && found->second.expires_ms == 0)
+      entry.keep_until_ms = std::max(entry.keep_until_ms, unix_ms(now + kCacheKeepRemoved));
+    op = originate(CacheOp::remove, key, entry.by.hlc);
+    op.expires_ms = entry.keep_until_ms;
+    merge_locked(home, key, std::move(entry));
+  }
+  make_room();
   return op;
 }
 
@@ -153,13 +157,11 @@ Merged CacheTable::merge_locked(Shard& home, const Key& key, CacheEntry&& change
   find(home, key);  // not one that is hidden
   auto [found, fresh] = home.entries.try_emplace(key);
   CacheEntry& entry = found->second;
-  if (fresh) {
-    home.order.push_back(key);
-  } else {
-    account(entry, -1);
-  }
+  const bool was_value = entry.value != nullptr;
+  if (!fresh) account(entry, -1);
   const bool changed = entry.merge(std::move(change));
   account(entry, 1);
+  if (fresh || was_value != (entry.value != nullptr)) enqueue(home, key, entry);
   return changed ? Merged::changed : Merged::nothing;
 }
 
@@ -200,40 +202,72 @@ void CacheTable::forget_oldest_clear() {
 void CacheTable::account(const CacheEntry& entry, int sign) {
   bytes_ += sign > 0 ? entry.bytes() : -entry.bytes();  // unsigned: also right when it shrinks
   entries_ += sign > 0 ? 1 : -1;
-  if (entry.value) spaces_.account(entry, sign);
+  if (entry.value) {
+    spaces_.account(entry, sign);
+  } else {
+    removed_ += sign > 0 ? 1 : -1;
+  }
 }
 
 // ---------------------------------------------------------------- room
 
 void CacheTable::make_room() {
-  // In turns, so that all shards give alike; a shard that has nothing is passed by.
+  drop_in_turns([this] { return removed_ * kCacheEntryBytes <= limits_.max_bytes / kRemovedShare; },
+                &CacheTable::forget_from);
+  drop_in_turns([this] { return bytes_ <= limits_.max_bytes; }, &CacheTable::evict_from);
+}
+
+// So that all shards give alike; a shard that has nothing is passed by.
+void CacheTable::drop_in_turns(const std::function<bool()>& enough, bool (CacheTable::*drop_from)(Shard&)) {
   size_t idle = 0;
-  while (bytes_ > limits_.max_bytes && idle < kShards) {
+  while (!enough() && idle < kShards) {
     Shard& home = shards_[next_eviction_++ % kShards];
     std::lock_guard lock(home.mutex);
-    idle = evict_from(home) ? 0 : idle + 1;
+    idle = (this->*drop_from)(home) ? 0 : idle + 1;
   }
 }
 
+FlatMap<Key, CacheEntry>::iterator CacheTable::find(Shard& home, const Place& place) {
+  auto found = home.entries.find(place.key);
+  return found == home.entries.end() || found->second.place == place.number ? found : home.entries.end();
+}
+
+void CacheTable::enqueue(Shard& home, const Key& key, CacheEntry& entry) {
+  std::deque<Place>& queue = entry.value ? home.values : home.removed;
+  entry.place = ++home.places;
+  queue.push_back({key, entry.place});
+  if (queue.size() > 2 * home.entries.size() + 64)
+    std::erase_if(queue, [&](const Place& place) { return find(home, place) == home.entries.end(); });
+}
+
 bool CacheTable::evict_from(Shard& home) {
-  for (size_t left = home.order.size(); left > 0; --left) {
-    const Key key = home.order.front();
-    home.order.pop_front();
-    auto found = home.entries.find(key);
+  for (size_t left = home.values.size(); left > 0; --left) {
+    const Place place = home.values.front();
+    home.values.pop_front();
+    auto found = find(home, place);
     if (found == home.entries.end()) continue;
-    if (hidden(found->second)) {
-      account(found->second, -1);
-      home.entries.erase(found);
-      return true;
-    }
-    if (std::exchange(found->second.used, false)) {
-      home.order.push_back(key);
-      if (left > 1) continue;
-      home.order.pop_back();  // all were used: this one goes all the same
+    const bool ended = hidden(found->second);
+    if (std::exchange(found->second.used, false) && !ended &&
+        left > 1) {  // all were used: one goes all the same
+      home.values.push_back(place);
+      continue;
     }
     account(found->second, -1);
     home.entries.erase(found);
-    ++evicted_;
+    if (!ended) ++evicted_;
+    return true;
+  }
+  return false;
+}
+
+bool CacheTable::forget_from(Shard& home) {
+  while (!home.removed.empty()) {
+    auto found = find(home, home.removed.front());
+    home.removed.pop_front();
+    if (found == home.entries.end()) continue;
+    account(found->second, -1);
+    home.entries.erase(found);
+    ++forgotten_;
     return true;
   }
   return false;
@@ -253,6 +287,7 @@ size_t CacheTable::sweep(WallTime now, size_t shards) {
     if (number == 0 && unswept_ == 0 && unix_ms(then) > 0) spaces_.forget_up_to(replication::hlc_from(then));
   }
   expired_ += freed;
+  make_room();  // what was freed left tombstones
   return freed;
 }
 
@@ -270,16 +305,12 @@ size_t CacheTable::sweep_locked(Shard& home, WallTime now) {
       account(entry, -1);
       entry.value = nullptr;
       account(entry, 1);
+      enqueue(home, here->first, entry);
       ++freed;
     }
     if (!entry.can_go(now)) continue;
     account(entry, -1);
     home.entries.erase(here);
-  }
-  // Of what was freed the order still has the keys.
-  if (home.order.size() > 2 * home.entries.size() + 64) {
-    home.order.clear();
-    for (const auto& [key, entry] : home.entries) home.order.push_back(key);
   }
   return freed;
 }

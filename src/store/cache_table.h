@@ -5,6 +5,11 @@
 // read for longest (a second chance for what was, in the order of writing), and says nothing of it: what one
 // node dropped another may still have, as one may expect of a cache. Bytes count names, data and bookkeeping.
 //
+// Tombstones take a quarter of the limit at most, so that removals push out no more than that; beyond it the
+// oldest go, shard by shard in turns. Then a write that was made before the removal and comes only after
+// that, from a node that was cut off, brings back on this node what was removed. Values never push out
+// tombstones.
+//
 // Thread-safe: readers lock one of the shards for the time of a look-up. Writes of this node are made on the
 // core's thread, as SessionTable says.
 #pragma once
@@ -91,16 +96,26 @@ class CacheTable final : public replication::Source {
     uint64_t refused = 0;    // Merged::refused
     uint64_t far_ahead = 0;  // ops stamped more than 60 s ahead of our wall clock
     uint64_t expired = 0;    // values freed for their age
-    uint64_t evicted = 0;    // entries dropped for want of room
+    uint64_t evicted = 0;    // values dropped for want of room
+    uint64_t forgotten = 0;  // tombstones dropped because there were too many
   };
-  Counters counters() const { return {refused_, far_ahead_, expired_, evicted_}; }
+  Counters counters() const { return {refused_, far_ahead_, expired_, evicted_, forgotten_}; }
 
  private:
+  // A key in a queue; the entry has left that place when its own says another.
+  struct Place {
+    Key key;
+    uint32_t number = 0;
+  };
   struct Shard {
     mutable std::mutex mutex;
     FlatMap<Key, CacheEntry> entries;
-    std::deque<Key> order;  // of writing, for the eviction; keys that are gone among them
+    // What goes first, for want of room: values, and tombstones, as they came; places that were left among
+    // them.
+    std::deque<Place> values, removed;
+    uint32_t places = 0;  // given so far
   };
+  static constexpr size_t kRemovedShare = 4;  // of the limit, its inverse
   static size_t shard_of(const Key& key) { return (key.bytes[0] << 8 | key.bytes[1]) % kShards; }
   Shard& shard(const Key& key) { return shards_[shard_of(key)]; }
   const Shard& shard(const Key& key) const { return shards_[shard_of(key)]; }
@@ -117,7 +132,11 @@ class CacheTable final : public replication::Source {
   Merged merge_locked(Shard& home, const Key& key, CacheEntry&& change);
   void account(const CacheEntry& entry, int sign);
   void make_room();
+  void enqueue(Shard& home, const Key& key, CacheEntry& entry);
+  static FlatMap<Key, CacheEntry>::iterator find(Shard& home, const Place& place);
+  void drop_in_turns(const std::function<bool()>& enough, bool (CacheTable::*drop_from)(Shard&));
   bool evict_from(Shard& home);
+  bool forget_from(Shard& home);
   size_t sweep_locked(Shard& home, WallTime now);
   Result<uint64_t> stamp(WallTime now, uint64_t above);
   void observe(uint64_t hlc, WallTime now);
@@ -128,7 +147,8 @@ class CacheTable final : public replication::Source {
   std::array<Shard, kShards> shards_;
   std::atomic<size_t> entries_{0};
   std::atomic<size_t> bytes_{0};
-  std::atomic<uint64_t> refused_{0}, far_ahead_{0}, expired_{0}, evicted_{0};
+  std::atomic<size_t> removed_{0};  // tombstones
+  std::atomic<uint64_t> refused_{0}, far_ahead_{0}, expired_{0}, evicted_{0}, forgotten_{0};
   std::atomic<size_t> next_sweep_{0}, next_eviction_{0};
   CacheSpaces spaces_;
   std::atomic<size_t> unswept_{0};  // shards that may have hidden values: the next ones of the sweep

@@ -198,6 +198,57 @@ TEST(CacheTable, DropsWhatWasNotReadForLongestWhenItIsFull) {
   EXPECT_LT(held(1000, 2900), 1300) << "what was not goes";
 }
 
+TEST(CacheTable, TombstonesTakeAQuarterOfTheRoomAndTheOldestGo) {
+  CacheTable table({.max_bytes = 4 << 20}, node(1)), other({}, node(2));
+  for (int i = 0; i < 1000; ++i) set(table, std::to_string(i), std::string(2000, 'x'));
+  for (int i = 0; i < 200'000; ++i) {
+    remove(table, "none " + std::to_string(i));
+    ASSERT_LE(table.bytes(), 4u << 20);
+  }
+  EXPECT_EQ(table.count("shared").entries, 1000u) << "what lives is not pushed out";
+  EXPECT_EQ(table.counters().evicted, 0u);
+  const size_t kept = (1u << 20) / kCacheEntryBytes;
+  EXPECT_EQ(table.entries(), 1000 + kept);
+  EXPECT_EQ(table.counters().forgotten, 200'000 - kept);
+  // As it is with others' removals.
+  for (int i = 0; i < 10'000; ++i) table.apply(remove(other, "theirs " + std::to_string(i)), kNow);
+  EXPECT_EQ(table.entries(), 1000 + kept);
+  size_t late = 0;
+  for (int i = 9000; i < 10'000; ++i)
+    late += table.state_of(StoreId::cache, hash("theirs " + std::to_string(i))) ? 1 : 0;
+  EXPECT_GT(late, 800u) << "the latest are remembered";
+}
+
+TEST(CacheTable, ValuesDoNotPushOutTombstones) {
+  CacheTable table({.max_bytes = 1 << 20}, node(1)), origin({}, node(2));
+  const Op early = set(origin, "a", "1");
+  table.apply(early, kNow);
+  remove(table, "a");
+  for (int i = 0; i < 10'000; ++i) set(table, std::to_string(i), std::string(500, 'x'));
+  table.apply(early, kNow);
+  EXPECT_EQ(read(table, "a"), std::nullopt);
+}
+
+// Whatever was at its key before.
+TEST(CacheTable, WhatComesAnewIsNotDroppedAtTheOldPlaceOfItsKey) {
+  CacheTable table({.max_bytes = 4 << 20}, node(1));
+  auto key = [](int i) { return "k" + std::to_string(10'000 + i); };
+  auto fill = [&](int from, int to) {
+    for (int i = from; i < to; ++i) set(table, key(i), std::string(1000, 'x'));
+  };
+  fill(0, 1000);  // their places are the oldest
+  clear(table, "shared");
+  sweep_all(table, kNow);
+  fill(1000, 3000);
+  fill(0, 1000);
+  EXPECT_EQ(table.counters().evicted, 0u);
+  fill(4000, 5000);
+  size_t held = 0;
+  for (int i = 0; i < 1000; ++i) held += table.get(hash(key(i)), kNow) ? 1 : 0;
+  EXPECT_GT(table.counters().evicted, 500u);
+  EXPECT_GT(held, 900u);
+}
+
 TEST(CacheTable, ItsBytesAreWhatItsEntriesTake) {
   CacheTable table({.max_bytes = 200'000}, node(1));
   std::mt19937 random(2);
