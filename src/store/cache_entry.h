@@ -53,6 +53,7 @@ struct CacheEntry {
   uint32_t place = 0;                         // in the queue of its shard; likewise (cache_table.h)
 
   bool live(WallTime now) const { return value && (expires_ms == 0 || unix_ms(now) < expires_ms); }
+  bool is_without_end() const { return value && expires_ms == 0; }
   // Whether nothing that is still on its way could be mistaken for newer than this.
   bool can_go(WallTime now) const;
   // The join with another entry of the same key. True when this one changed.

@@ -74,8 +74,10 @@ Result<Op> CacheTable::set(CacheName name, Bytes data, std::optional<WallTime> e
         std::max(known ? found->second.by.hlc : 0, spaces_.cleared(entry.value->name.space));
     KITH_TRY(entry.by.hlc, stamp(now, before));
     entry.by.node = self_;
-    const int64_t own = expires ? entry.expires_ms : unix_ms(now + kCacheKeepRemoved);
-    entry.keep_until_ms = std::max(own, known ? found->second.keep_until_ms : 0);
+    entry.keep_until_ms = std::max(entry.expires_ms, known ? found->second.keep_until_ms : 0);
+    // Itself, when it is removed by one who does not know it; or what it replaces.
+    if (!expires || (known && found->second.is_without_end()))
+      entry.keep_until_ms = std::max(entry.keep_until_ms, unix_ms(now + kCacheKeepRemoved));
     op = originate(CacheOp::set, key, entry.by.hlc);
     op.expires_ms = entry.keep_until_ms;
     op.payload = cache_set_payload(entry);
@@ -96,8 +98,9 @@ Result<Op> CacheTable::remove(const Key& key, WallTime now) {
     KITH_TRY(entry.by.hlc, stamp(now, known ? found->second.by.hlc : 0));
     entry.by.node = self_;
     entry.keep_until_ms = known ? found->second.keep_until_ms : unix_ms(now);
-    // It was kept for a day from its writing; of what never ends by age the day begins with the removal.
-    if (known && found->second.value && found->second.expires_ms == 0)
+    // It was kept for a day from its writing; of what never ends by age the day begins with the removal. What
+    // is not known here may be such a write.
+    if (!known || found->second.is_without_end())
       entry.keep_until_ms = std::max(entry.keep_until_ms, unix_ms(now + kCacheKeepRemoved));
     op = originate(CacheOp::remove, key, entry.by.hlc);
     op.expires_ms = entry.keep_until_ms;

@@ -136,6 +136,33 @@ TEST(CacheTable, RemembersTheLongestLifeOfWhatItReplaced) {
   EXPECT_EQ(read(late, "a", hour), std::nullopt);
 }
 
+// What is removed where it is not known may be on its way, and never end by age.
+TEST(CacheTable, RemembersTheRemovalOfWhatItDoesNotKnowForADay) {
+  CacheTable origin({}, node(1)), here({}, node(2)), third({}, node(3));
+  const Op early = set(origin, "a", "1");
+  third.apply(remove(here, "a", kNow + 1s), kNow + 1s);
+  const WallTime later = kNow + 23 * 60 * kMinute;
+  for (CacheTable* table : {&here, &third}) {
+    sweep_all(*table, later);
+    table->apply(early, later);
+    EXPECT_EQ(read(*table, "a", later), std::nullopt);
+    sweep_all(*table, kNow + 25 * 60 * kMinute);
+    EXPECT_EQ(table->entries(), 0u);
+  }
+}
+
+// The day of what it replaces begins with it, as with a removal.
+TEST(CacheTable, AShortLifeAfterOneWithoutEndIsRememberedForADay) {
+  CacheTable origin({}, node(1)), late({}, node(2));
+  const Op early = set(origin, "a", "1");
+  const WallTime then = kNow + 20 * 60 * kMinute;
+  late.apply(set(origin, "a", "2", then + 1s, then), then);
+  const WallTime later = kNow + 40 * 60 * kMinute;
+  sweep_all(late, later);
+  late.apply(early, later);
+  EXPECT_EQ(read(late, "a", later), std::nullopt);
+}
+
 TEST(CacheTable, RefusesWhatIsTooLargeOrMalformedOrUnderAnotherKey) {
   CacheTable table({}, node(1));
   EXPECT_EQ(table.set(name(std::string(kMaxCacheKey + 1, 'k')), {}, std::nullopt, kNow).error().code(),
