@@ -161,7 +161,11 @@ Merged CacheTable::merge_locked(Shard& home, const Key& key, CacheEntry&& change
   auto [found, fresh] = home.entries.try_emplace(key);
   CacheEntry& entry = found->second;
   const bool was_value = entry.value != nullptr;
-  if (!fresh) account(entry, -1);
+  if (fresh) {
+    ++home.added;
+  } else {
+    account(entry, -1);
+  }
   const bool changed = entry.merge(std::move(change));
   account(entry, 1);
   if (fresh || was_value != (entry.value != nullptr)) enqueue(home, key, entry);
@@ -181,6 +185,11 @@ FlatMap<Key, CacheEntry>::iterator CacheTable::find(Shard& home, const Key& key)
 Merged CacheTable::merge(const CacheClear& clear) {
   const CacheSpaces::Noted noted = spaces_.clear(clear);
   if (!noted.news) return Merged::nothing;
+  {
+    Shard& home = shard(clear.key());
+    std::lock_guard lock(home.mutex);
+    ++home.added;
+  }
   if (noted.hides) unswept_.store(kShards, std::memory_order_release);
   if (spaces_.clears() > kMaxClears) forget_oldest_clear();
   return Merged::changed;
@@ -349,24 +358,29 @@ bool CacheTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<Stat
   size_t bytes = 0;
   // In the order of (shard, key).
   const size_t first = cursor.begun ? shard_of(cursor.after) : 0;
-  auto is_next = [&](size_t at, const Key& key) { return at > first || !cursor.begun || key > cursor.after; };
   for (size_t at = first; at < kShards; ++at) {
-    std::lock_guard lock(shards_[at].mutex);
-    std::vector<Key> keys;
-    for (const auto& [key, entry] : shards_[at].entries)
-      if (is_next(at, key) && !hidden(entry)) keys.push_back(key);
+    Shard& home = shards_[at];
+    std::lock_guard lock(home.mutex);
     const auto clears = spaces_.find_if([at](const Key& key) { return shard_of(key) == at; });
-    for (const auto& [key, clear] : clears)
-      if (is_next(at, key)) keys.push_back(key);
-    std::sort(keys.begin(), keys.end());
-    for (const Key& key : keys) {
-      auto clear = clears.find(key);
-      Bytes state =
-          clear != clears.end() ? encoded(clear->second) : encoded(shards_[at].entries.find(key)->second);
+    const std::vector<Key>& keys = sorted_.of(at, home.added, [&] {
+      std::vector<Key> all;
+      all.reserve(home.entries.size() + clears.size());
+      for (const auto& [key, entry] : home.entries) all.push_back(key);
+      for (const auto& [key, clear] : clears) all.push_back(key);
+      return all;
+    });
+    auto next =
+        cursor.begun && at == first ? std::upper_bound(keys.begin(), keys.end(), cursor.after) : keys.begin();
+    for (; next != keys.end(); ++next) {
+      auto clear = clears.find(*next);
+      auto entry = home.entries.find(*next);
+      const bool gone = entry == home.entries.end() || hidden(entry->second);
+      if (clear == clears.end() && gone) continue;
+      Bytes state = clear != clears.end() ? encoded(clear->second) : encoded(entry->second);
       bytes += Key::kSize + state.size();
       if (bytes > max_bytes && !out.empty()) return true;
-      out.push_back(StateEntry{StoreId::cache, key, std::move(state)});
-      cursor.after = key;
+      out.push_back(StateEntry{StoreId::cache, *next, std::move(state)});
+      cursor.after = *next;
       cursor.begun = true;
     }
   }

@@ -28,6 +28,7 @@
 #include "store/cache_entry.h"
 #include "store/cache_spaces.h"
 #include "store/session_table.h"
+#include "store/sorted_keys.h"
 
 namespace kith::store {
 
@@ -65,7 +66,7 @@ class CacheTable final : public replication::Source {
   Merged apply(const replication::Op& op, WallTime now);
   Merged apply(const replication::StateEntry& entry, WallTime now);
 
-  // replication::Source, of StoreId::cache alone
+  // replication::Source, of StoreId::cache alone; next() on the core's thread
   bool next(replication::SnapshotCursor& cursor, size_t max_bytes,
             std::vector<replication::StateEntry>& out) override;
   std::optional<Bytes> state_of(replication::StoreId store, const Key& key) override;
@@ -114,6 +115,7 @@ class CacheTable final : public replication::Source {
     // them.
     std::deque<Place> values, removed;
     uint32_t places = 0;  // given so far
+    uint64_t added = 0;   // keys, clears among them: SortedKeys
   };
   static constexpr size_t kRemovedShare = 4;  // of the limit, its inverse
   static size_t shard_of(const Key& key) { return (key.bytes[0] << 8 | key.bytes[1]) % kShards; }
@@ -152,6 +154,7 @@ class CacheTable final : public replication::Source {
   std::atomic<size_t> next_sweep_{0}, next_eviction_{0};
   CacheSpaces spaces_;
   std::atomic<size_t> unswept_{0};  // shards that may have hidden values: the next ones of the sweep
+  SortedKeys sorted_;               // for next()
   mutable std::mutex clock_mutex_;
   replication::Hlc clock_;
 };

@@ -181,7 +181,10 @@ Merged SessionTable::merge_locked(Shard& home, const Key& key, SessionEntry&& ch
   const size_t before = fresh ? 0 : entry.bytes();
   note_creation(change.created_by.hlc);
   const bool changed = entry.merge(std::move(change));
-  if (fresh) ++entries_;
+  if (fresh) {
+    ++entries_;
+    ++home.added;
+  }
   bytes_ += entry.bytes() - before;  // unsigned: also right when it shrank
   if (entry.ended && !was_ended) return Merged::ended;
   return changed ? Merged::changed : Merged::nothing;
@@ -201,19 +204,25 @@ bool SessionTable::next(SnapshotCursor& cursor, size_t max_bytes, std::vector<St
 bool SessionTable::next_session(SnapshotCursor& cursor, size_t& bytes, size_t max_bytes,
                                 std::vector<StateEntry>& out) {
   for (size_t at = cursor.after.bytes[0]; at < shards_.size(); ++at) {
-    std::lock_guard lock(shards_[at].mutex);
-    std::vector<Key> keys;
-    for (const auto& [key, entry] : shards_[at].entries)
-      if (!cursor.begun || key > cursor.after) keys.push_back(key);
-    std::sort(keys.begin(), keys.end());
-    for (const Key& key : keys) {
+    Shard& home = shards_[at];
+    std::lock_guard lock(home.mutex);
+    const std::vector<Key>& keys = sorted_.of(at, home.added, [&home] {
+      std::vector<Key> all;
+      all.reserve(home.entries.size());
+      for (const auto& [key, entry] : home.entries) all.push_back(key);
+      return all;
+    });
+    auto next = cursor.begun ? std::upper_bound(keys.begin(), keys.end(), cursor.after) : keys.begin();
+    for (; next != keys.end(); ++next) {
+      auto entry = home.entries.find(*next);
+      if (entry == home.entries.end()) continue;
       Bytes state;
       Writer writer(state);
-      shards_[at].entries.find(key)->second.encode(writer);
+      entry->second.encode(writer);
       bytes += Key::kSize + state.size();
       if (bytes > max_bytes && !out.empty()) return true;
-      out.push_back(StateEntry{StoreId::session, key, std::move(state)});
-      cursor.after = key;
+      out.push_back(StateEntry{StoreId::session, *next, std::move(state)});
+      cursor.after = *next;
       cursor.begun = true;
     }
   }

@@ -34,6 +34,7 @@
 #include "replication/op.h"
 #include "store/marks.h"
 #include "store/session_state.h"
+#include "store/sorted_keys.h"
 
 namespace kith::store {
 
@@ -93,7 +94,7 @@ class SessionTable final : public replication::Source {
   Merged apply(const replication::Op& op, WallTime now);
   Merged apply(const replication::StateEntry& entry, WallTime now);
 
-  // replication::Source
+  // replication::Source; next() on the core's thread
   bool next(replication::SnapshotCursor& cursor, size_t max_bytes,
             std::vector<replication::StateEntry>& out) override;
   std::optional<Bytes> state_of(replication::StoreId store, const Key& key) override;
@@ -128,6 +129,7 @@ class SessionTable final : public replication::Source {
   struct Shard {
     mutable std::mutex mutex;
     FlatMap<Key, SessionEntry> entries;
+    uint64_t added = 0;  // keys: SortedKeys
   };
   Shard& shard(const Key& key) { return shards_[key.bytes[0]]; }
   const Shard& shard(const Key& key) const { return shards_[key.bytes[0]]; }
@@ -152,6 +154,7 @@ class SessionTable final : public replication::Source {
   const NodeId self_;
   std::array<Shard, kShards> shards_;
   Marks marks_;
+  SortedKeys sorted_;  // for next()
   std::atomic<size_t> entries_{0};
   std::atomic<size_t> bytes_{0};
   std::atomic<uint64_t> newest_creation_{0};  // the greatest stamp of any that was merged
