@@ -270,7 +270,9 @@ void Cluster::note_reachable() {
   leadership_.view_changed(view);
   homes_.clear();
   for (const membership::Member& member : view)
-    if (member.record.state == membership::State::ready && !member.damped) homes_.push_back(member.record.id);
+  // Not who is damped here: each node counts that for itself, and for itself never, and two homes would
+  // decide for one key.
+    if (member.record.state == membership::State::ready) homes_.push_back(member.record.id);
 }
 
 void Cluster::pump_replication() {
