@@ -17,24 +17,77 @@ Error malformed() { return Error(Code::protocol, "malformed question, answer or 
 runtime::Task<Result<Bytes>> Calls::ask(NodeId to, Service service, Bytes request, MonoTime deadline) {
   if (stopped_) co_return Error(Code::unavailable, "this node has left the cluster");
   if (request.size() > kMaxRequest) co_return Error(Code::limit, "too large to be asked of another member");
+  Asked& asked = asked_[to];
+  if (asked.waiting.size() >= kMaxWaiting || asked.waiting_bytes + request.size() > kMaxWaitingBytes)
+    co_return Error(Code::limit, "too many questions wait for the other member");
   const uint64_t id = next_++;
   Bytes message;
   Writer out(message);
   out.varint(id);
   out.u8(static_cast<uint8_t>(service));
   out.bytes(request);
-  const bool sent = send_(to, kQuestion, message);
-  if (!sent) co_return Error(Code::unavailable, "there is no link to the other member", Side::peer);
+  Bytes().swap(request);
+  asked.waiting.insert(id);
+  asked.waiting_bytes += message.size();
   runtime::OneShot<Result<Bytes>> answer;
-  pending_.emplace(id, Pending{to, &answer});
+  pending_.emplace(id, Pending{to, &answer, std::move(message)});
+  send_waiting(to);
   runtime::OneShot<Result<Bytes>>* slot = &answer;
   runtime::Timer timer = loop_.call_at(deadline, [slot] {
     slot->set(Error(Code::timeout, "the other member did not answer in time", Side::peer));
   });
   Result<Bytes> result = co_await answer.wait();
   timer.reset();
-  pending_.erase(id);
+  done(id);
   co_return result;
+}
+
+// Sending may end the link, and whoever is woken may ask again: nothing is held across either.
+void Calls::send_waiting(NodeId to) {
+  auto found = asked_.find(to);
+  if (found == asked_.end() || found->second.sending) return;
+  found->second.sending = true;
+  for (;;) {
+    Asked& asked = asked_.at(to);
+    if (asked.waiting.empty() || asked.out.size() >= kMaxFromPeer) break;
+    const uint64_t id = *asked.waiting.begin();
+    Bytes message = std::move(pending_.at(id).message);
+    asked.waiting.erase(id);
+    asked.waiting_bytes -= message.size();
+    asked.out.insert(id);
+    const Sent sent = send_(to, kQuestion, message, kMaxQueue);
+    found = asked_.find(to);
+    if (found == asked_.end()) return;  // the link has ended, and with it all that were asked
+    if (sent == Sent::yes || found->second.out.erase(id) == 0) continue;
+    if (sent == Sent::full) {
+      found->second.waiting.insert(id);
+      found->second.waiting_bytes += message.size();
+      pending_.at(id).message = std::move(message);
+      break;
+    }
+    fail(id, Error(Code::unavailable, "there is no link to the other member", Side::peer));
+    if (!asked_.contains(to)) return;
+  }
+  Asked& asked = asked_.at(to);
+  asked.sending = false;
+  if (asked.out.empty() && asked.waiting.empty()) asked_.erase(to);
+}
+
+void Calls::fail(uint64_t id, const Error& why) {
+  if (auto pending = pending_.find(id); pending != pending_.end()) pending->second.answer->set(why);
+}
+
+// Nobody waits for the answer any more.
+void Calls::done(uint64_t id) {
+  auto pending = pending_.find(id);
+  const NodeId to = pending->second.to;
+  const size_t size = pending->second.message.size();
+  pending_.erase(pending);
+  auto asked = asked_.find(to);
+  if (asked == asked_.end()) return;
+  if (asked->second.waiting.erase(id) > 0) asked->second.waiting_bytes -= size;
+  if (asked->second.out.empty() && asked->second.waiting.empty() && !asked->second.sending)
+    asked_.erase(asked);
 }
 
 void Calls::tell(NodeId to, Service service, ByteView words) {
@@ -42,7 +95,7 @@ void Calls::tell(NodeId to, Service service, ByteView words) {
   Writer out(message);
   out.u8(static_cast<uint8_t>(service));
   out.bytes(words);
-  (void)send_(to, kWords, message);
+  (void)send_(to, kWords, message, kMaxQueue);
 }
 
 Result<void> Calls::handle_message(NodeId from, uint8_t type, ByteView payload) {
@@ -67,7 +120,7 @@ Result<void> Calls::on_question(NodeId from, ByteView payload) {
   if (answering == answering_.end() || scope_.stopping()) {
     send_answer(from, id, Error(Code::unavailable, "this member does not answer such questions"));
   } else if (working_[from] >= kMaxFromPeer) {
-    send_answer(from, id, Error(Code::limit, "too many questions at a time"));
+    send_answer(from, id, Error(Code::unavailable, "the other member has too many questions at a time"));
   } else {
     ++working_[from];
     scope_.spawn(work(from, id, answering->second, Bytes(request.begin(), request.end())));
@@ -77,7 +130,8 @@ Result<void> Calls::on_question(NodeId from, ByteView payload) {
 
 runtime::Task<void> Calls::work(NodeId from, uint64_t id, Answering with, Bytes request) {
   Result<Bytes> answer = co_await with(from, std::move(request));
-  if (answer && answer->size() > kMaxAnswer) answer = Error(Code::limit, "the answer is too large");
+  if (answer && answer->size() > kMaxAnswer)
+    answer = Error(Code::limit, "the answer is too large to be sent to another member");
   if (--working_[from] == 0) working_.erase(from);
   send_answer(from, id, answer);
 }
@@ -93,7 +147,10 @@ void Calls::send_answer(NodeId to, uint64_t id, const Result<Bytes>& answer) {
     out.u8(static_cast<uint8_t>(answer.error().code()));
     out.string(answer.error().message().substr(0, kMaxReason));
   }
-  (void)send_(to, kAnswer, message);
+  const size_t most = message.size() <= kSmall ? kMaxSmallQueue : kMaxAnswerQueue;
+  if (send_(to, kAnswer, message, most) == Sent::full && answer)
+    send_answer(to, id,
+                Error(Code::unavailable, "the other member could not send its answer: too much waits"));
 }
 
 Result<void> Calls::on_answer(NodeId from, ByteView payload) {
@@ -110,25 +167,29 @@ Result<void> Calls::on_answer(NodeId from, ByteView payload) {
   }
   if (!in.ok()) return malformed();
   // Of a question that nobody waits for any more, or that another was asked: nothing.
-  auto pending = pending_.find(id);
-  if (pending != pending_.end() && pending->second.to == from) pending->second.answer->set(std::move(answer));
+  auto asked = asked_.find(from);
+  if (asked == asked_.end() || asked->second.out.erase(id) == 0) return {};
+  if (auto pending = pending_.find(id); pending != pending_.end())
+    pending->second.answer->set(std::move(answer));
+  send_waiting(from);
   return {};
 }
 
 void Calls::peer_lost(NodeId peer) {
-  std::vector<runtime::OneShot<Result<Bytes>>*> lost;
+  asked_.erase(peer);
+  std::vector<uint64_t> lost;
   for (const auto& [id, pending] : pending_)
-    if (pending.to == peer) lost.push_back(pending.answer);
-  // Each wakes its own asker, and takes no other out of the map.
-  for (auto* answer : lost)
-    answer->set(Error(Code::unavailable, "the link to the other member is gone", Side::peer));
+    if (pending.to == peer) lost.push_back(id);
+  for (const uint64_t id : lost)
+    fail(id, Error(Code::unavailable, "the link to the other member is gone", Side::peer));
 }
 
 void Calls::stop() {
   stopped_ = true;
-  std::vector<runtime::OneShot<Result<Bytes>>*> waiting;
-  for (const auto& [id, pending] : pending_) waiting.push_back(pending.answer);
-  for (auto* answer : waiting) answer->set(Error(Code::unavailable, "this node leaves the cluster"));
+  asked_.clear();
+  std::vector<uint64_t> waiting;
+  for (const auto& [id, pending] : pending_) waiting.push_back(id);
+  for (const uint64_t id : waiting) fail(id, Error(Code::unavailable, "this node leaves the cluster"));
 }
 
 }  // namespace kith::cluster

@@ -19,8 +19,8 @@ using replication::Priority;
 // busy, little enough that an urgent write is not far behind.
 constexpr size_t kUrgentQueue = 128 << 10;
 constexpr size_t kBulkQueue = 256 << 10;
-// A member that takes nothing for so long is not asked, and not told, anything more.
-constexpr size_t kMaxCallQueue = 16 << 20;
+// What messages of calls cost besides their payload may be as much again.
+constexpr size_t kCallMemory = 2;
 constexpr Duration kStartCheck = 50ms;
 constexpr Duration kLastWords = 5s;  // to the journal, at the end
 constexpr Duration kHousekeeping = 250ms;
@@ -153,11 +153,13 @@ Cluster::Cluster(ClusterConfig config, ClusterOptions options, runtime::Ports& p
           log_),
       hub_(ports_.loop, *this, self_.node, log_),
       calls_(ports_.loop, scope_,
-             [this](NodeId to, uint8_t type, ByteView payload) {
-               const bool takes = links_.has(to, Channel::urgent) &&
-                                  links_.queue_memory(to, Channel::urgent) <= kMaxCallQueue;
-               if (takes) links_.send(to, Channel::urgent, Lane::cache, type, payload);
-               return takes;
+             [this](NodeId to, uint8_t type, ByteView payload, size_t most) {
+               if (!links_.has(to, Channel::urgent)) return Calls::Sent::no_link;
+               if (links_.queued_bytes(to, Channel::urgent, Lane::cache) >= most ||
+                   links_.queue_memory(to, Channel::urgent) >= kCallMemory * most)
+                 return Calls::Sent::full;
+               links_.send(to, Channel::urgent, Lane::cache, type, payload);
+               return Calls::Sent::yes;
              }),
       leadership_(
           config_.failover, self_.node, random_u64(ports.entropy), ports_.loop,
@@ -268,10 +270,10 @@ void Cluster::note_reachable() {
     return !member.self && !links_.has(member.record.id, Channel::urgent);
   });
   leadership_.view_changed(view);
-  homes_.clear();
-  for (const membership::Member& member : view)
   // Not who is damped here: each node counts that for itself, and for itself never, and two homes would
   // decide for one key.
+  homes_.clear();
+  for (const membership::Member& member : view)
     if (member.record.state == membership::State::ready) homes_.push_back(member.record.id);
 }
 
@@ -292,7 +294,13 @@ void Cluster::fill_links(NodeId peer) {
     Channel channel = bulk ? Channel::bulk : Channel::urgent;
     size_t cap = bulk ? kBulkQueue : kUrgentQueue;
     if (!links_.has(peer, channel)) continue;
-    while (links_.queued_bytes(peer, channel) < cap) {
+    // Not what else waits there: lanes are served in their order, and calls may have much in theirs.
+    auto queued = [&] {
+      if (bulk) return links_.queued_bytes(peer, channel, Lane::repair);
+      return links_.queued_bytes(peer, channel, Lane::control) +
+             links_.queued_bytes(peer, channel, Lane::session);
+    };
+    while (queued() < cap) {
       auto transmit = replication_.poll_transmit(peer, priority);
       if (!transmit) break;
       links_.send(peer, channel, lane_of(priority), transmit->type, transmit->payload);
@@ -475,6 +483,7 @@ void Cluster::link_message(NodeId peer, Channel channel, const mesh::Message& me
 void Cluster::link_drained(NodeId peer, Channel channel) {
   if (channel == Channel::membership) return;
   fill_links(peer);
+  if (channel == Channel::urgent) calls_.link_drained(peer);
 }
 
 // ---------------------------------------------------------------- events of the cores

@@ -78,6 +78,7 @@ void LinkDriver::take(ByteView data) {
 
 runtime::Task<void> LinkDriver::write_loop() {
   while (!stopped_) {
+    if (!link_.closed() && established() && only_calls_wait()) owner_.on_drained(*this);
     Bytes data = link_.poll_transmit();
     if (data.empty() && !link_.closed() && established()) {
       owner_.on_drained(*this);
@@ -100,6 +101,10 @@ runtime::Task<void> LinkDriver::write_loop() {
       co_return;
     }
   }
+}
+
+bool LinkDriver::only_calls_wait() const {
+  return queued_bytes(mesh::Lane::cache) > 0 && queued_bytes(mesh::Lane::cache) == queued_bytes();
 }
 
 void LinkDriver::drain_events() {

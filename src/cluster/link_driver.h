@@ -21,7 +21,8 @@ class LinkDriver {
     // The handshake is complete. The owner may refuse the link here.
     virtual void on_established(LinkDriver& link, const mesh::Established& peer) = 0;
     virtual void on_message(LinkDriver& link, const mesh::Message& message) = 0;
-    // The link took everything it was given; more can be sent without queueing behind old data.
+    // The link took everything that it was given in the lanes of replication, which come before calls and
+    // words; more can be sent without queueing behind old data.
     virtual void on_drained(LinkDriver& link) = 0;
     // The peer has finished: all its messages on this link were delivered.
     virtual void on_finished(LinkDriver& link) = 0;
@@ -49,6 +50,7 @@ class LinkDriver {
   void cut();
 
   size_t queued_bytes() const { return link_.queued_bytes(); }
+  size_t queued_bytes(mesh::Lane lane) const { return link_.queued_bytes(lane); }
   size_t queue_memory() const { return link_.queue_memory(); }
   bool dialled() const { return dialled_; }  // by us
   bool established() const { return peer_.has_value(); }
@@ -63,6 +65,7 @@ class LinkDriver {
   runtime::Task<void> read_loop();
   runtime::Task<void> write_loop();
   void take(ByteView data);
+  bool only_calls_wait() const;
   void drain_events();
   void arm_timer();
   void note_end(mesh::Refusal reason, bool by_peer, std::string detail);

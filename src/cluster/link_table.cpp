@@ -599,9 +599,9 @@ void LinkTable::send(NodeId peer, Channel channel, mesh::Lane lane, uint8_t type
   if (LinkDriver* link = find(peer, channel)) link->send(lane, type, payload);
 }
 
-size_t LinkTable::queued_bytes(NodeId peer, Channel channel) const {
+size_t LinkTable::queued_bytes(NodeId peer, Channel channel, mesh::Lane lane) const {
   LinkDriver* link = find(peer, channel);
-  return link == nullptr ? 0 : link->queued_bytes();
+  return link == nullptr ? 0 : link->queued_bytes(lane);
 }
 
 size_t LinkTable::queue_memory(NodeId peer, Channel channel) const {

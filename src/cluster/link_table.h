@@ -90,7 +90,7 @@ class LinkTable final : LinkDriver::Owner {
 
   bool has(NodeId peer, mesh::Channel channel) const { return find(peer, channel) != nullptr; }
   void send(NodeId peer, mesh::Channel channel, mesh::Lane lane, uint8_t type, ByteView payload);
-  size_t queued_bytes(NodeId peer, mesh::Channel channel) const;
+  size_t queued_bytes(NodeId peer, mesh::Channel channel, mesh::Lane lane) const;
   // What waits, with what it costs besides its payload.
   size_t queue_memory(NodeId peer, mesh::Channel channel) const;
   // Says goodbye on every link.

@@ -221,6 +221,58 @@ TEST_F(CacheScenario, WhatAMemberAsksThatIsMalformedIsRefusedAndTheLinkStays) {
   EXPECT_EQ(ask(0, {"INCR", "n"}), ":1\r\n");
 }
 
+// Each node counts for itself how often another went down, and none for itself.
+TEST_F(CacheScenario, AllAgreeOnHomesAlsoOfAMemberThatWentDownOften) {
+  start_all();
+  for (int crash = 0; crash < 3; ++crash) {
+    nodes[2]->kill();
+    world.run_for(1s);
+    nodes[2]->start(seeds());
+    ASSERT_TRUE(world.run_while_not([&] { return all_joined(3); }, 20s));
+  }
+  world.run_for(500ms);
+  const auto members = nodes[0]->cluster->membership().members();
+  ASSERT_TRUE(std::any_of(members.begin(), members.end(), [](const auto& one) { return one.damped; }));
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    EXPECT_EQ(home(0, key), home(1, key));
+    EXPECT_EQ(home(0, key), home(2, key));
+  }
+}
+
+// Both go over one link.
+TEST_F(CacheScenario, AWriteDoesNotWaitBehindWhatIsPublished) {
+  start_all();
+  constexpr size_t kWords = 100, kSize = 30 << 10;
+  size_t heard = 0;
+  nodes[1]->cluster->cache().calls().hear(cluster::Service::publish, [&](NodeId, ByteView) { ++heard; });
+  world.block(nodes[0]->host, nodes[1]->host);
+  for (size_t i = 0; i < kWords; ++i)
+    nodes[0]->cluster->cache().calls().tell(nodes[1]->cluster->id(), cluster::Service::publish, Bytes(kSize));
+  create(*nodes[0], 1, AckLevel::local);
+  world.run_for(50ms);
+  world.heal();
+  ASSERT_TRUE(world.run_while_not([&] { return nodes[1]->state_of(1) == cluster::SessionState::live; }, 10s));
+  EXPECT_LT(heard, kWords / 2);
+  ASSERT_TRUE(world.run_while_not([&] { return heard == kWords; }, 10s));
+}
+
+// Words, of which nobody asks what became of them, are dropped; nothing else is.
+TEST_F(CacheScenario, AMemberThatTakesNothingIsToldNoMoreThanSoMuch) {
+  start_all();
+  size_t heard = 0;
+  nodes[1]->cluster->cache().calls().hear(cluster::Service::publish, [&](NodeId, ByteView) { ++heard; });
+  world.block(nodes[0]->host, nodes[1]->host);
+  for (size_t i = 0; i < 1000; ++i)
+    nodes[0]->cluster->cache().calls().tell(nodes[1]->cluster->id(), cluster::Service::publish,
+                                            Bytes(10 << 10));
+  world.heal();
+  create(*nodes[0], 1, AckLevel::all);
+  world.run_for(2s);
+  EXPECT_GT(heard * (10 << 10), cluster::Calls::kMaxQueue - (1 << 20));
+  EXPECT_LE(heard * (10 << 10), cluster::Calls::kMaxQueue + (1 << 20));
+}
+
 TEST_F(CacheScenario, WhatIsPublishedReachesTheSubscribersOfAllNodesInOrder) {
   start_all();
   std::vector<std::unique_ptr<cache::PubSub>> hubs;
