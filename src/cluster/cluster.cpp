@@ -210,7 +210,7 @@ void Cluster::start() {
     discovery_.emplace(config_.srv, ports_, *options_.dns, owner, log_);
     scope_.spawn(discovery_->run(scope_.stop_token()));
   }
-  if (journal_) journal_->start(replication_, tables_, [this] { ack_event_.notify_all(); });
+  if (journal_) journal_->start(replication_, tables_, [this] { wake_journaled(); });
   watch_start();
   housekeeping();
   pump();
@@ -431,7 +431,7 @@ void Cluster::data_link_up(NodeId peer, Channel channel) {
   if (channel == Channel::urgent) {
     if (const membership::NodeRecord* record = membership_.member(peer)) {
       replication_.peer_up(record->replica(), ports_.loop.now());
-      ack_event_.notify_all();
+      wake_all_waiters();
     }
   } else {
     fill_links(peer);  // replication may have waited for it
@@ -446,7 +446,7 @@ void Cluster::data_link_down(NodeId peer, Channel channel) {
   if (channel == Channel::bulk) hub_.peer_lost(peer);
   if (channel == Channel::urgent) calls_.peer_lost(peer);
   links_.drop_data(peer);
-  ack_event_.notify_all();
+  wake_all_waiters();
   pump();
 }
 
@@ -568,14 +568,14 @@ void Cluster::on_event(replication::Event event) {
   } else if (auto* covered = std::get_if<replication::Covered>(&event)) {
     applied_.note(covered->origin, covered->prefix);
     cache_.note_applied({covered->origin, covered->prefix});
-    applied_event_.notify_all();
+    wake_applied(covered->origin);
   } else if (auto* claim = std::get_if<replication::FalseClaim>(&event)) {
     log_.warn("a member says that it has writes of this node that were never made",
               {{"peer", name_of(claim->peer)}, {"id", claim->peer.hex()}});
   } else if (auto* forgotten = std::get_if<replication::Forgotten>(&event)) {
     applied_.forget(forgotten->origin);
   } else if (std::get_if<replication::AckProgress>(&event) != nullptr) {
-    ack_event_.notify_all();
+    wake_acknowledged();
   } else if (auto* pulled = std::get_if<replication::Pulled>(&event)) {
     if (auto it = pulled_.find(pulled->request); it != pulled_.end()) {
       it->second = *pulled;
@@ -655,6 +655,8 @@ void Cluster::housekeeping() {
   table_.sweep(wall);
   tables_.caches().sweep(wall);
   if (journal_) journal_->tend();
+  std::erase_if(applied_waiters_, [](const auto& each) { return each.second.empty(); });
+  wake_all_waiters();
   if (degraded_ && replication_.caught_up() && !look_around().unlinked) {
     degraded_ = false;
     log_.info("no longer degraded: all members are linked and nothing is missing");
@@ -696,6 +698,44 @@ Cluster::Acks Cluster::acks_of(uint64_t seq, AckLevel level) const {
   return {count(replication_.present()), count(replication_.holders(Dot{self_, seq}))};
 }
 
+bool Cluster::has_acks(uint64_t seq, AckLevel level) const {
+  const Acks acks = acks_of(seq, level);
+  return acks.asked == 0 || acks.have >= (level == AckLevel::all ? acks.asked : 1);
+}
+
+// Who waits for more than the last write that has come there, waits on, unless what has come has gaps.
+void Cluster::wake_acknowledged() {
+  for (auto& [level, waiters] : ack_waiters_) {
+    if (level == AckLevel::journal || level == AckLevel::fsync) continue;
+    auto holds = [this, level = level](uint64_t seq) { return has_acks(seq, level); };
+    waiters.wake_while(holds);
+    if (!waiters.empty() && holds(waiters.highest())) waiters.wake_all();
+  }
+}
+
+void Cluster::wake_journaled() {
+  const bool works = journal_->whole();
+  ack_waiters_[AckLevel::journal].wake_while(
+      [&](uint64_t seq) { return !works || journal_->written() >= seq; });
+  ack_waiters_[AckLevel::fsync].wake_all();  // each asks for its sync again
+}
+
+void Cluster::wake_applied(const Replica& origin) {
+  auto waiters = applied_waiters_.find(origin);
+  if (waiters == applied_waiters_.end()) return;
+  const auto applied = replication_.applied().find(origin);
+  if (applied != replication_.applied().end() && !applied->second.above().empty()) {
+    waiters->second.wake_all();
+  } else {
+    waiters->second.wake_while([&](uint64_t seq) { return replication_.covers({origin, seq}); });
+  }
+}
+
+// Whose levels may ask others now. In housekeeping, also for what waits above a gap.
+void Cluster::wake_all_waiters() {
+  for (auto& [level, waiters] : ack_waiters_) waiters.wake_all();
+}
+
 void Cluster::note_nobody_asked(AckLevel level) {
   if (!nobody_asked_.insert(level).second) return;
   if (level == AckLevel::zone) {
@@ -714,7 +754,8 @@ Dot Cluster::write(replication::Op op) {
 
 runtime::Task<bool> Cluster::wait_applied(Dot position, MonoTime deadline) {
   while (!replication_.covers(position)) {
-    bool woken = co_await applied_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
+    bool woken = co_await applied_waiters_[position.origin].wait(ports_.loop, position.seq, deadline,
+                                                                 scope_.stop_token());
     if (!woken) break;
   }
   co_return replication_.covers(position);
@@ -727,7 +768,8 @@ runtime::Task<bool> Cluster::wait_journal(uint64_t seq, bool synced, MonoTime de
       journal_->want_sync();
       journal_->flush();
     }
-    bool woken = co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
+    const AckLevel level = synced ? AckLevel::fsync : AckLevel::journal;
+    bool woken = co_await ack_waiters_[level].wait(ports_.loop, seq, deadline, scope_.stop_token());
     if (!woken) break;
   }
   co_return false;
@@ -746,8 +788,8 @@ runtime::Task<bool> Cluster::wait_acks(uint64_t seq, AckLevel level, MonoTime de
       continue;
     }
     nobody_asked_.erase(level);
-    if (acks.have >= (level == AckLevel::all ? acks.asked : 1)) co_return true;
-    bool woken = co_await ack_event_.wait_until(ports_.loop, deadline, scope_.stop_token());
+    if (has_acks(seq, level)) co_return true;
+    bool woken = co_await ack_waiters_[level].wait(ports_.loop, seq, deadline, scope_.stop_token());
     if (!woken) co_return false;
   }
   co_return true;

@@ -21,6 +21,7 @@
 #include "cluster/link_table.h"
 #include "cluster/replicated_cache.h"
 #include "cluster/session_store.h"
+#include "cluster/waiters.h"
 #include "membership/core.h"
 #include "replication/core.h"
 #include "store/tables.h"
@@ -173,7 +174,13 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
     size_t have = 0;
   };
   Acks acks_of(uint64_t seq, AckLevel level) const;
+  // Whether the level has what it asks for, or nobody to ask.
+  bool has_acks(uint64_t seq, AckLevel level) const;
   void note_nobody_asked(AckLevel level);
+  void wake_acknowledged();
+  void wake_journaled();
+  void wake_applied(const Replica& origin);
+  void wake_all_waiters();
 
   mesh::LinkConfig link_config();
 
@@ -203,10 +210,10 @@ class Cluster final : LinkTable::Events, ForwardHub::Links, Discovery::Owner {
 
   Absences absences_;
   AppliedView applied_;
-  std::vector<NodeId> homes_;     // ready members that can be asked, this node among them: ReplicatedCache
-  runtime::Event applied_event_;  // more of some log is applied
-  runtime::Event ack_event_;      // somebody acknowledged, came or went; or the journal did
-  runtime::Event pulled_event_;   // an answer to a pull is in pulled_
+  std::vector<NodeId> homes_;  // ready members that can be asked, this node among them: ReplicatedCache
+  std::map<Replica, Waiters> applied_waiters_;                     // by whose log
+  std::map<AckLevel, Waiters> ack_waiters_;                        // by the level
+  runtime::Event pulled_event_;                                    // an answer to a pull is in pulled_
   std::map<uint64_t, std::optional<replication::Pulled>> pulled_;  // requests that somebody waits for
   bool pumping_ = false;
   bool pump_again_ = false;
