@@ -41,8 +41,8 @@ struct ClusterScenario : testing::Test {
   template <class T>
   T run(runtime::Task<T> task) {
     std::optional<T> out;
-    runtime::Scope scope;
-    scope.spawn(keep(std::move(task), out));
+    auto scope = std::make_unique<runtime::Scope>();  // on the stack g++ 12 takes it for uninitialized
+    scope->spawn(keep(std::move(task), out));
     EXPECT_TRUE(world.run_while_not([&] { return out.has_value(); }, 60s));
     return std::move(*out);
   }
