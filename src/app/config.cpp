@@ -43,20 +43,8 @@ Key<Config> features_key() {
           }};
 }
 
-// Without the feature the clusters are not even looked at.
-Key<Config> clusters_key() {
-  auto base = key("clusters", &Config::clusters, clusters_codec(),
-                  "meshes this node belongs to; ignored without features: {experimental.clusters: true}");
-  base.read = [read = base.read](Reader& reader, const Node& node, Config& out) {
-    if (out.clusters_enabled) read(reader, node, out);
-  };
-  return base;
-}
-
-Key<Config> caches_key() {
-  auto base =
-      key("caches", &Config::caches, caches_codec(),
-          "caches that the members of a cluster share; ignored without the feature experimental.clusters");
+// Without the feature what is about clusters is not even looked at.
+Key<Config> with_clusters(Key<Config> base) {
   base.read = [read = base.read](Reader& reader, const Node& node, Config& out) {
     if (out.clusters_enabled) read(reader, node, out);
   };
@@ -87,7 +75,15 @@ Keys<Config> top_keys() {
       std::move(keys) + section("session", "sessions of users", of(&GatewayConfig::session, session_keys()));
   keys = std::move(keys) + section("singleLogout", "logging out everywhere",
                                    of(&GatewayConfig::single_logout, single_logout_keys()));
-  keys = std::move(keys) + Keys<Config>{clusters_key(), caches_key()};
+  keys = std::move(keys) +
+         Keys<Config>{
+             with_clusters(
+                 key("clusters", &Config::clusters, clusters_codec(),
+                     "meshes this node belongs to; ignored without features: {experimental.clusters: true}")),
+             with_clusters(key("caches", &Config::caches, caches_codec(),
+                               "caches that the members of a cluster share; ignored without the feature "
+                               "experimental.clusters")),
+         };
   keys = std::move(keys) +
          in_gateway(
              {key("connectors", &GatewayConfig::connectors, connectors_codec(), "who proves who users are"),

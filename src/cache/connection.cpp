@@ -235,8 +235,9 @@ Connection::Step Connection::take(Args args) {
   if (command == nullptr) return gathers ? Step::batch : refuse(unknown_command(args));
   if (!has_arity(*command, args.size()))
     return gathers ? Step::batch : refuse(*command, wrong_arity(command->name));
-  if (std::string error = subcommand_error(command->name, args); !error.empty())
-    return gathers ? Step::batch : refuse(*command, error);
+  if (command->place == Place::connection)
+    if (std::string error = subcommand_error(command->name, args); !error.empty())
+      return gathers ? Step::batch : refuse(*command, error);
   card_->last = loop_.now();
   card_->command = command->name.data();
   return take_known(*command, args);
@@ -266,9 +267,9 @@ void Connection::forget_queued() {
 
 Connection::Step Connection::take_known(const Command& command, Args args) {
   const std::string_view name = command.name;
-  const bool of_the_moment = name == "auth" || name == "hello" || name == "quit" || name == "reset";
   if (command.place == Place::connection && !batch_.empty()) return Step::batch;
-  if (!authenticated_ && !of_the_moment) return refuse(command, "NOAUTH Authentication required.");
+  const bool may = authenticated_ || name == "auth" || name == "hello" || name == "quit" || name == "reset";
+  if (!may) return refuse(command, "NOAUTH Authentication required.");
   const bool subscribes = !channels_.empty() || !patterns_.empty();
   if (subscribes && protocol_ == resp::Protocol::resp2) {
     const bool allowed = name == "quit" || name == "reset" || name == "ping" || name == "subscribe" ||

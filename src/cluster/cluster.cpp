@@ -654,6 +654,7 @@ void Cluster::housekeeping() {
   const WallTime wall = ports_.loop.wall_now();
   table_.sweep(wall);
   tables_.caches().sweep(wall);
+  cache_.tend();
   if (journal_) journal_->tend();
   std::erase_if(applied_waiters_, [](const auto& each) { return each.second.empty(); });
   wake_all_waiters();

@@ -38,9 +38,12 @@ void ReplicatedCache::note_applied(const Dot& end) {
   moved_[end.origin] = {end.seq, cluster_.ports_.loop.now()};
 }
 
-std::vector<Dot> ReplicatedCache::known() {
+void ReplicatedCache::tend() {
   const MonoTime now = cluster_.ports_.loop.now();
   std::erase_if(moved_, [now](const auto& each) { return now - each.second.when > kLately; });
+}
+
+std::vector<Dot> ReplicatedCache::known() const {
   std::vector<Dot> out;
   for (const auto& [origin, end] : moved_) out.push_back({origin, end.seq});
   return out;

@@ -40,9 +40,11 @@ class ReplicatedCache {
   // What a node has to have applied to know all that is known here: the end of each log that moved lately.
   // What moved before then is everywhere, or a link is broken.
   static constexpr Duration kLately = 5s;
-  std::vector<Dot> known();
+  std::vector<Dot> known() const;
   // More of this log is applied here; said by the cluster.
   void note_applied(const Dot& end);
+  // Drops what did not move lately; called a few times per second.
+  void tend();
 
   NodeId self() const;
   NodeId home_of(const store::Key& key) const;
